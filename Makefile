@@ -1,0 +1,70 @@
+# Build and install by PGXS, for the PostgreSQL that PG_CONFIG belongs to; `make help` lists the other targets.
+PG_CONFIG ?= pg_config
+# In this order: setup creates what the others use.
+TESTS = setup import types conditions ordering paging odd_names options errors auth auth_scope security
+
+OWN_TARGETS = help demo check unit fuzz format lint print-tests
+.PHONY: $(OWN_TARGETS)
+
+# PGXS has a target "check" of its own, which only says that it does nothing.
+ifneq ($(filter $(OWN_TARGETS),$(MAKECMDGOALS)),)
+
+help:
+	@echo 'make              build            make install      install into the server of PG_CONFIG'
+	@echo 'make demo         see it work      make check        build and pass all tests'
+	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
+	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
+	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
+demo:
+	@PG_CONFIG=$(PG_CONFIG) scripts/demo
+check:
+	@PG_CONFIG=$(PG_CONFIG) scripts/check
+print-tests:
+	@echo $(TESTS)
+unit:
+	cmake --preset default && cmake --build build/core -j && build/core/core_test
+fuzz:
+	scripts/fuzz
+format:
+	clang-format -i src/*/*.[ch]pp test/*/*.[ch]pp
+lint:
+	clang-format --dry-run -Werror src/*/*.[ch]pp test/*/*.[ch]pp
+	$(MAKE) all && scripts/check-layers supabase_fdw.so
+	cmake --preset default >/dev/null && clang-tidy --quiet -p build/core src/core/*.cpp
+
+else
+
+MODULE_big = supabase_fdw
+EXTENSION = supabase_fdw
+DATA = $(wildcard sql/supabase_fdw--*.sql)
+CORE_OBJS = $(patsubst %.cpp,%.o,$(wildcard src/core/*.cpp))
+FDW_OBJS = $(patsubst %.cpp,%.o,$(wildcard src/fdw/*.cpp))
+OBJS = $(CORE_OBJS) $(FDW_OBJS)
+REGRESS = $(TESTS)
+REGRESS_OPTS = --inputdir=. --outputdir=build/regress --bindir=$(STACK_BIN) --host=$(STACK_LOCAL_HOST) \
+  --port=$(STACK_LOCAL_PORT) --user=postgres
+
+# -isystem: PostgreSQL's headers are C and would warn. Hidden visibility and exports.map: only what PostgreSQL looks up is
+# exported, so that inline symbols are not shared with other C++ extensions. PGDLLEXPORT is empty before PostgreSQL 16.
+# -MMD -MP: PGXS does not track headers.
+CXX_FLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fvisibility-inlines-hidden \
+  -Wall -Wextra -Werror -MMD -MP $(SANITIZE)
+CORE_FLAGS = $(CXX_FLAGS) -Wpedantic -Wshadow -Isrc/core
+FDW_FLAGS = $(CXX_FLAGS) -Isrc -Isrc/core -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \
+  -DPGDLLEXPORT='__attribute__((visibility("default")))'
+SHLIB_LINK = -Wl,--version-script=exports.map -lcurl -lcrypto -lsimdjson -lstdc++ -lpthread $(SANITIZE)
+EXTRA_CLEAN = $(OBJS:.o=.d) build/regress
+
+# Bitcode is for inlining small functions into queries; a wrapper has none.
+override with_llvm := no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(CORE_OBJS): %.o: %.cpp Makefile
+	$(CXX) $(CORE_FLAGS) -c -o $@ $<
+$(FDW_OBJS): %.o: %.cpp Makefile
+	$(CXX) $(FDW_FLAGS) -c -o $@ $<
+supabase_fdw.so: exports.map
+-include $(OBJS:.o=.d)
+
+endif

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "message.hpp"
+
+namespace supabase {
+
+// HTTP over libcurl's multi interface, behind one file descriptor. Nothing here blocks: `Send` starts a request, `Pump`
+// moves every request on, and the descriptor becomes readable whenever `Pump` has something to do (all of curl's
+// sockets and one timer sit in one epoll set). The caller waits on the descriptor as it likes: the backend with
+// WaitLatchOrSocket, a unit test with poll(2).
+//
+// Retries are part of a transfer: back-off and Retry-After run on the same timer.
+
+// Process-wide settings, read when a transfer starts. Environment proxies, netrc, CA variables and redirects are
+// ignored always.
+struct HttpSettings {
+  std::string ca_file;     // PEM bundle in place of the system's; empty: the system's
+  std::string proxy;       // "" none
+  std::string user_agent;  // "supabase_fdw/1.0 …"
+};
+
+class Session;
+
+// One request under way. Destroying it aborts the request.
+class Transfer {
+ public:
+  ~Transfer();
+  Transfer(const Transfer &) = delete;
+  Transfer &operator=(const Transfer &) = delete;
+
+  bool done() const noexcept;
+  // Once done: the response, whatever its status; or throws the transport failure as an Error (08001, 08006, 54000, …)
+  // with the phase times in the detail and the request's label as context. The response may be moved from.
+  Response &Result();
+  const Request &request() const noexcept;
+
+ private:
+  friend class Session;
+  struct Impl;
+  explicit Transfer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+class Session {
+ public:
+  Session();   // throws Error when libcurl lacks TLS, an asynchronous resolver or HTTP/2
+  ~Session();  // no transfer may be left
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  int fd() const noexcept;
+  HttpSettings &settings() noexcept;
+  // Throws Error for a request that must not be sent: bad bytes in a header value (CR, LF, NUL), a scheme that is not
+  // allowed.
+  std::unique_ptr<Transfer> Send(Request request);
+  // Moves on what is ready; never blocks, never throws. All signals are blocked around libcurl's calls, so that a
+  // resolver thread it starts inherits a full mask and no PostgreSQL signal handler runs there.
+  void Pump() noexcept;
+  // How many transfers are not done.
+  int active() const noexcept;
+  // Closes idle connections.
+  void CloseIdle() noexcept;
+
+ private:
+  friend class Transfer;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace supabase

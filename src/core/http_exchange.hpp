@@ -1,0 +1,133 @@
+#pragma once
+
+// Internal to http*.cpp. One request on libcurl's easy interface: its options, its callbacks, and what they found.
+// Which multi handle it runs in, and when it runs again, is http.cpp's business.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "error.hpp"
+#include "http.hpp"
+#include "message.hpp"
+
+// Sets an option on the handle in `easy_`; a failure names the option.
+#define HTTP_SET_OPTION(option, value) Exchange::CheckOption(curl_easy_setopt(easy_, option, value), #option)
+
+namespace supabase {
+
+// What the callbacks refused, and so why libcurl was stopped.
+enum class Flaw {
+  kNone,
+  kOutOfMemory,
+  kAddress,  // the host has no address that may be connected to
+  kStale,    // the kept connection has ended or holds an answer that nobody asked for; nothing was sent on it
+  kUnasked,  // the answer was there before the request
+  kRepeat,   // libcurl was about to repeat a request that must not be repeated
+  kBodySize,
+  kHeaderSize,
+  kContentEncoding,
+  kFraming,   // contradicting or malformed framing, or a status that no server sends
+  kUnframed,  // the body would end where the connection ends, so that a cut cannot be seen
+};
+
+// The open sockets of a session. libcurl names a connection to its callbacks by its ports only.
+class SocketTable {
+ public:
+  void Add(int fd) { fds_.push_back(fd); }
+  void Remove(int fd) noexcept;
+  // -1 when there is none.
+  int Find(int local_port, int peer_port) const noexcept;
+
+ private:
+  std::vector<int> fds_;
+};
+
+class Exchange {
+ public:
+  // Throws Error for a request that must not be sent. Keeps references to all three; `sockets` must outlive the
+  // connections too.
+  Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets);
+  ~Exchange();
+  Exchange(const Exchange &) = delete;
+  Exchange &operator=(const Exchange &) = delete;
+
+  // Makes the handle for an attempt and forgets the last one; throws Error. After a stale connection it takes a new
+  // one.
+  void Begin(void *owner);
+  // CURL *, with `owner` as CURLOPT_PRIVATE; null before Begin and after End.
+  void *handle() const noexcept { return easy_; }
+  // Takes what the attempt found and frees the handle, which must not be in a multi handle. `code` is a CURLcode.
+  // `late` tells that nobody moved the transfer on for a while, so that a timeout says nothing about the server.
+  void End(int code, bool late) noexcept;
+
+  // Valid after End.
+  bool ok() const noexcept;
+  bool sent() const noexcept { return begun_ > 0; }
+  bool permanent() const noexcept { return permanent_; }
+  // Whether nothing was sent because the kept connection was of no use: to be begun again at once, at most once.
+  bool stale() const noexcept { return flaw_ == Flaw::kStale; }
+  Response &response() noexcept { return response_; }
+  // "code" of PostgREST's error body, or empty; a view into the response.
+  std::string_view RemoteCode() const noexcept;
+  Error Failure(int attempts) const;
+
+ private:
+  friend struct Callbacks;
+  class HeaderList;
+  // Microseconds since the attempt began; 0 for a phase that was not reached.
+  struct PhaseTimes {
+    int64_t name_lookup, connect, tls, first_byte, total;
+  };
+
+  static void CheckOption(int code, const char *option);
+  void CheckRequest();
+  void CheckUrl();
+  void MakeHeaders();
+  void SetTransport();
+  void SetTls();
+  void SetRequest();
+  void SetCallbacks();
+  bool TakeHeaderLine(std::string_view line);
+  bool TakeStatusLine(std::string_view line);
+  bool CheckHead();
+  bool CheckFraming();
+  bool CheckEncoding();
+  bool TakeBody(std::string_view bytes);
+  bool Refuse(Flaw flaw) noexcept;
+  bool MayConnect() const noexcept;
+  bool IsStale(int local_port, int peer_port) noexcept;
+  bool IsPermanent(bool late) const noexcept;
+  Error AddressError() const;
+  Error FlawError(int attempts) const;
+  std::string Detail(int attempts) const;
+  void FreeHandle() noexcept;
+
+  const Request &request_;
+  const HttpSettings &settings_;
+  SocketTable &sockets_;
+  std::string host_;       // as in the URL
+  std::string authority_;  // host:port
+  bool https_ = false;
+  bool proxied_ = false;
+  void *easy_ = nullptr;
+  std::unique_ptr<HeaderList> headers_;
+
+  Response response_;
+  Flaw flaw_ = Flaw::kNone;
+  bool unasked_input_ = false;  // the reused connection had something to read before the request was sent
+  int begun_ = 0;               // how often libcurl started to send the request
+  uint64_t header_bytes_ = 0;   // of all header blocks of the attempt
+  int http_major_ = 0;
+  bool head_complete_ = false;  // of the final response
+  bool encoded_ = false;
+  int code_ = 0;
+  bool permanent_ = false;
+  PhaseTimes times_{};
+  char error_text_[256] = {};  // CURL_ERROR_SIZE
+};
+
+}  // namespace supabase

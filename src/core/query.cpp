@@ -1,0 +1,322 @@
+#include "query.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "error.hpp"
+#include "url.hpp"
+
+namespace supabase {
+
+namespace {
+
+using Kind = Condition::Kind;
+using Truth = Normalized::Truth;
+
+constexpr const char *kOpNames[] = {"eq", "neq", "lt", "lte", "gt", "gte"};  // by Op
+
+// PostgREST's own parameter names and the words of its logic trees; `apikey` is Supabase's gateway's.
+constexpr std::array<std::string_view, 10> kReservedNames = {"select", "order", "limit",   "offset",      "and",
+                                                             "or",     "not",   "columns", "on_conflict", "apikey"};
+
+bool IsLetter(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool IsPlainName(std::string_view name) {
+  if (name.empty() || !IsLetter(name[0])) return false;
+  if (!std::all_of(name.begin(), name.end(), [](char c) { return IsLetter(c) || IsDigit(c); })) return false;
+  return std::find(kReservedNames.begin(), kReservedNames.end(), name) == kReservedNames.end();
+}
+
+bool IsPlainValue(std::string_view value) {
+  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
+    return IsLetter(c) || IsDigit(c) || c == '-' || c == '.' || c == ':';
+  });
+}
+
+void RefuseNul(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) {
+    throw Error(sqlstate::kInvalidText, "cannot send a NUL byte to the remote server",
+                "A name or value of the query contains a character with code zero.");
+  }
+}
+
+std::string Quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted += '"';
+}
+
+// ---- normalisation ----
+
+Normalized Constant(bool value) {
+  return {value ? Truth::kAlways : Truth::kNever, {}};
+}
+
+Normalized NormalizeLeaf(const Condition &condition, bool negate) {
+  Normalized result{Truth::kDepends, condition};
+  Condition &leaf = result.condition;
+  leaf.children.clear();
+  leaf.negated = negate;
+  if (leaf.kind == Kind::kCompare && !leaf.values.at(0)) return Constant(false);
+  if (leaf.kind != Kind::kIn) return result;
+
+  const auto nulls = std::remove(leaf.values.begin(), leaf.values.end(), std::nullopt);
+  const bool has_null = nulls != leaf.values.end();
+  leaf.values.erase(nulls, leaf.values.end());
+  // x NOT IN (…, NULL) is false or unknown, whatever x is.
+  if (negate && has_null) return Constant(false);
+  // IN () is false and NOT IN () true even for a NULL on the left.
+  if (leaf.values.empty()) return Constant(negate);
+  return result;
+}
+
+Normalized NormalizeTree(const Condition &condition, bool negate);
+
+Normalized NormalizeGroup(const Condition &group, bool negate) {
+  const bool conjunction = (group.kind == Kind::kAnd) != negate;
+  const Truth neutral = conjunction ? Truth::kAlways : Truth::kNever;
+  Normalized result{Truth::kDepends, {}};
+  result.condition.kind = conjunction ? Kind::kAnd : Kind::kOr;
+  std::vector<Condition> &children = result.condition.children;
+  for (const Condition &child : group.children) {
+    Normalized part = NormalizeTree(child, negate);
+    if (part.truth == neutral) continue;
+    if (part.truth != Truth::kDepends) return part;
+    if (part.condition.kind == result.condition.kind) {
+      std::move(part.condition.children.begin(), part.condition.children.end(), std::back_inserter(children));
+    } else {
+      children.push_back(std::move(part.condition));
+    }
+  }
+  if (children.empty()) return {neutral, {}};
+  if (children.size() == 1) {
+    Condition only = std::move(children.front());
+    result.condition = std::move(only);
+  }
+  return result;
+}
+
+Normalized NormalizeTree(const Condition &condition, bool negate) {
+  switch (condition.kind) {
+    case Kind::kNot:
+      return NormalizeTree(condition.children.at(0), !negate);
+    case Kind::kAnd:
+    case Kind::kOr:
+      return NormalizeGroup(condition, negate);
+    default:
+      return NormalizeLeaf(condition, negate != condition.negated);
+  }
+}
+
+// ---- text ----
+
+// Where a condition stands decides how its names, operators and values are separated and quoted.
+enum class Place { kParameter, kTree };
+
+void AppendElement(std::string &out, std::string_view value) {
+  RefuseNul(value);
+  out += IsPlainValue(value) ? std::string(value) : QueryEncode(Quote(value));
+}
+
+void AppendValue(std::string &out, std::string_view value, Place place) {
+  if (place == Place::kTree) return AppendElement(out, value);
+  RefuseNul(value);
+  out += QueryEncode(value);
+}
+
+void AppendList(std::string &out, const std::vector<std::optional<std::string>> &values) {
+  out += "in.(";
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendElement(out, *values[i]);
+  }
+  out += ')';
+}
+
+void AppendLeaf(std::string &out, const Condition &leaf, Place place) {
+  out += QueryEncode(QuoteName(leaf.column));
+  out += place == Place::kParameter ? '=' : '.';
+  if (leaf.negated) out += "not.";
+  switch (leaf.kind) {
+    case Kind::kCompare:
+      out.append(kOpNames[static_cast<int>(leaf.op)]) += '.';
+      return AppendValue(out, *leaf.values.at(0), place);
+    case Kind::kIn:
+      if (leaf.values.size() > 1) return AppendList(out, leaf.values);
+      out += "eq.";
+      return AppendValue(out, *leaf.values.at(0), place);
+    case Kind::kIsNull:
+      out += "is.null";
+      return;
+    case Kind::kIsTrue:
+      out += "is.true";
+      return;
+    case Kind::kIsFalse:
+      out += "is.false";
+      return;
+    default:
+      out += "is.unknown";
+  }
+}
+
+bool IsGroup(const Condition &condition) {
+  return condition.kind == Kind::kAnd || condition.kind == Kind::kOr;
+}
+
+void AppendTree(std::string &out, const Condition &condition) {
+  if (!IsGroup(condition)) return AppendLeaf(out, condition, Place::kTree);
+  out += condition.kind == Kind::kAnd ? "and(" : "or(";
+  for (size_t i = 0; i < condition.children.size(); ++i) {
+    if (i > 0) out += ',';
+    AppendTree(out, condition.children[i]);
+  }
+  out += ')';
+}
+
+// One parameter, without its leading '&'; several for a conjunction.
+void AppendConjunct(std::string &out, const Condition &condition) {
+  if (condition.kind == Kind::kOr) {
+    std::string tree;
+    AppendTree(tree, condition);
+    out.append("or=").append(tree, 2);  // without the "or" in front of the parenthesis
+  } else if (condition.kind == Kind::kAnd) {
+    for (size_t i = 0; i < condition.children.size(); ++i) {
+      if (i > 0) out += '&';
+      AppendConjunct(out, condition.children[i]);
+    }
+  } else {
+    AppendLeaf(out, condition, Place::kParameter);
+  }
+}
+
+void AppendSelect(std::string &out, const std::vector<SelectColumn> &select) {
+  out += "select=";
+  for (size_t i = 0; i < select.size(); ++i) {
+    if (i > 0) out += ',';
+    out.append("c").append(std::to_string(i)).append(":").append(QueryEncode(QuoteName(select[i].name)));
+    if (select[i].as_text) out += "::text";
+  }
+}
+
+void AppendOrder(std::string &out, const std::vector<OrderItem> &order) {
+  if (order.empty()) return;
+  out += "&order=";
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0) out += ',';
+    out += QueryEncode(QuoteName(order[i].column));
+    if (order[i].descending) out += ".desc";
+    // PostgreSQL sorts NULL as larger than everything: first when descending, last otherwise.
+    if (order[i].nulls_first != order[i].descending) out += order[i].nulls_first ? ".nullsfirst" : ".nullslast";
+  }
+}
+
+std::string Head(const ReadQuery &query) {
+  RefuseNul(query.relation);
+  std::string head = "/" + PercentEncode(query.relation) + "?";
+  AppendSelect(head, query.select);
+  return head;
+}
+
+std::string Tail(const ReadQuery &query) {
+  std::string tail;
+  AppendOrder(tail, query.order);
+  if (query.limit) tail += "&limit=" + std::to_string(*query.limit);
+  if (query.offset) tail += "&offset=" + std::to_string(*query.offset);
+  return tail;
+}
+
+}  // namespace
+
+Normalized Normalize(const Condition &condition) {
+  return NormalizeTree(condition, false);
+}
+
+Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values) {
+  const auto compare = [&](size_t i, Op op) {
+    Condition leaf;
+    leaf.kind = Kind::kCompare;
+    leaf.column = columns[i];
+    leaf.op = op;
+    leaf.values = {values[i]};
+    return leaf;
+  };
+  const auto group = [](Kind kind, Condition first, Condition second) {
+    Condition result;
+    result.kind = kind;
+    result.children.push_back(std::move(first));
+    result.children.push_back(std::move(second));
+    return result;
+  };
+  Condition after = compare(columns.size() - 1, Op::kGt);
+  for (size_t i = columns.size() - 1; i-- > 0;) {
+    after = group(Kind::kOr, compare(i, Op::kGt), group(Kind::kAnd, compare(i, Op::kEq), std::move(after)));
+  }
+  return after;
+}
+
+std::string QuoteName(std::string_view name) {
+  RefuseNul(name);
+  if (name == "*") {
+    // Quoted or not, PostgREST makes the whole row of it: IS NOT NULL would keep every row.
+    throw Error(sqlstate::kFdwColumnNotFound, "cannot name remote column \"*\" in a request",
+                "PostgREST reads this name as all columns.", "Rename the column on the remote server.");
+  }
+  return IsPlainName(name) ? std::string(name) : Quote(name);
+}
+
+std::string BuildTarget(const ReadQuery &query) {
+  std::string target = Head(query);
+  for (const Condition &condition : query.where) {
+    target += '&';
+    AppendConjunct(target, condition);
+  }
+  return target += Tail(query);
+}
+
+int FitTarget(ReadQuery &query) {
+  // What an AND says can be dropped part by part.
+  std::vector<Condition> conjuncts;
+  for (Condition &condition : query.where) {
+    if (condition.kind == Kind::kAnd) {
+      std::move(condition.children.begin(), condition.children.end(), std::back_inserter(conjuncts));
+    } else {
+      conjuncts.push_back(std::move(condition));
+    }
+  }
+  query.where = std::move(conjuncts);
+
+  size_t total = Head(query).size() + Tail(query).size();
+  std::vector<size_t> sizes;
+  for (const Condition &condition : query.where) {
+    std::string text = "&";
+    AppendConjunct(text, condition);
+    sizes.push_back(text.size());
+    total += text.size();
+  }
+  int dropped = 0;
+  while (total > kMaxTargetBytes && !sizes.empty()) {
+    const auto longest = std::max_element(sizes.begin(), sizes.end());
+    total -= *longest;
+    query.where.erase(query.where.begin() + (longest - sizes.begin()));
+    sizes.erase(longest);
+    ++dropped;
+  }
+  if (total > kMaxTargetBytes) {
+    throw Error(sqlstate::kProgramLimit, "request for remote table \"" + query.relation + "\" is too long",
+                "Its path and query take " + std::to_string(total) + " bytes, of which " +
+                    std::to_string(kMaxTargetBytes) + " are allowed.",
+                "Select fewer columns.");
+  }
+  return dropped;
+}
+
+}  // namespace supabase

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace supabase {
+
+// The read side of PostgREST's URL grammar (https://docs.postgrest.org, "Tables and Views"): a query as plain values,
+// and its text. Quoting follows the three positions that grammar has: a value after `column=op.` is raw to its end,
+// an element of `in.(…)` and a value inside `and=(…)`/`or=(…)` is double-quoted with \ escapes, or bare when it has
+// nothing but letters, digits and _ - . : (two quotes cost six bytes of the URL, more than most keys are long).
+
+enum class Op : int { kEq, kNe, kLt, kLe, kGt, kGe };
+
+// A boolean expression over the columns of one relation. Values are PostgreSQL text of the column's own type, because
+// the server hands them to that type's input function; nullopt is SQL NULL.
+struct Condition {
+  enum class Kind : int { kAnd, kOr, kNot, kCompare, kIn, kIsNull, kIsTrue, kIsFalse, kIsUnknown };
+  Kind kind = Kind::kAnd;
+  std::string column;                              // leaves
+  Op op = Op::kEq;                                 // kCompare
+  std::vector<std::optional<std::string>> values;  // kCompare: one; kIn: any number
+  std::vector<Condition> children;                 // kAnd, kOr: any number; kNot: one
+  bool negated = false;                            // leaves only; set by Normalize
+};
+
+// A condition in negation normal form: NOT stands at leaves only, no leaf holds a NULL, no AND/OR has fewer than two
+// children. A WHERE clause keeps a row only when it is true, so once NOT is at the leaves "unknown" can be taken for
+// "false": that is how a comparison with NULL is decided here, not sent.
+struct Normalized {
+  enum class Truth { kNever, kAlways, kDepends };
+  Truth truth = Truth::kAlways;
+  Condition condition;  // meaningful with kDepends
+};
+// A NULL among the values of IN is dropped; among those of NOT IN it makes the condition never true.
+Normalized Normalize(const Condition &condition);
+
+// "a > x", or for several columns "a > x OR (a = x AND (b > y …))": what follows the row whose key is `values` in
+// ascending key order. Sizes are equal and not zero.
+Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values);
+
+struct SelectColumn {
+  std::string name;
+  bool as_text = false;  // adds ::text
+};
+
+struct OrderItem {
+  std::string column;
+  bool descending = false;
+  bool nulls_first = false;  // written only where it differs from PostgreSQL's default for the direction
+};
+
+struct ReadQuery {
+  std::string relation;
+  std::vector<SelectColumn> select;  // must not be empty; the n-th is aliased c<n>, counted from 0
+  std::vector<Condition> where;      // conjuncts, each normalized (kDepends)
+  std::vector<OrderItem> order;
+  std::optional<uint64_t> limit;
+  std::optional<uint64_t> offset;
+};
+
+// The name as PostgREST reads it: bare when it is a plain identifier and not a reserved parameter name, else
+// double-quoted. Not percent-encoded. Throws Error (HV005) for "*", which PostgREST takes for all columns even in
+// quotes.
+std::string QuoteName(std::string_view name);
+
+// Path and query, percent-encoded: "/orders?select=c0:id,c1:note::text&id=gt.5&order=id&limit=1000".
+// Plain identifiers select as `c0:id`; parameters come in the order select, filters, order, limit, offset. A conjunct
+// that is an AND becomes several parameters, an IN of one value `eq.` (PostgREST reads `in.("")` as an empty list).
+// Throws Error (22P05) for a NUL byte in a name or value, where PostgREST would cut the text silently.
+std::string BuildTarget(const ReadQuery &query);
+
+// The longest path and query that may be sent. Gateways refuse a request line and headers above 16 kB and clients warn
+// from 8,000 characters; a user's JWT takes up to 2 kB of that.
+inline constexpr size_t kMaxTargetBytes = 7000;
+
+// Drops conjuncts, the longest first, until the target fits kMaxTargetBytes. Returns how many were dropped: with any,
+// the caller must filter the rows itself and must not send a limit. Throws Error (54000) when it does not fit even so.
+// It may drop any conjunct, so a keyset condition must be added after it.
+int FitTarget(ReadQuery &query);
+
+}  // namespace supabase

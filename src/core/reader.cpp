@@ -1,0 +1,70 @@
+#include "reader.hpp"
+
+#include <chrono>
+#include <ctime>
+#include <optional>
+
+#include "error.hpp"
+#include "problem.hpp"
+
+namespace supabase {
+namespace {
+
+int64_t MonotonicMs() {
+  auto const now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+}  // namespace
+
+void CheckNotExpired(int64_t expires_at, int64_t now) {
+  if (expires_at == 0 || now <= expires_at + kClockSkew) return;
+  std::tm parts{};
+  std::time_t const when = expires_at;
+  char text[32] = "";
+  if (gmtime_r(&when, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  throw Error(sqlstate::kInvalidAuthorization, "the user's token has expired", std::string("It expired at ") + text + ".",
+              "Get a new token and call supabase_set_auth with it.");
+}
+
+Reader::Reader(Session *session, Request prototype, Pager pager, int64_t expires_at)
+    : session_(session), prototype_(std::move(prototype)), pager_(std::move(pager)), expires_at_(expires_at) {}
+
+const Transfer *Reader::Waiting() {
+  Prefetch();
+  return transfer_.get();
+}
+
+void Reader::Prefetch() {
+  if (transfer_ != nullptr || pager_.finished()) return;
+  CheckNotExpired(expires_at_, std::time(nullptr));
+  PageRequest const page = pager_.Next(MonotonicMs());
+  Request request = prototype_;
+  request.url += page.target;
+  request.label += page.target;
+  if (page.want_count) request.headers.emplace_back("Prefer", "count=estimated");
+  transfer_ = session_->Send(std::move(request));
+  counters_.requests++;
+}
+
+void Reader::Take() {
+  std::unique_ptr<Transfer> const transfer = std::move(transfer_);
+  Response &response = transfer->Result();
+  last_label_ = transfer->request().label;
+  last_status_ = response.status;
+  last_bytes_ = response.wire_bytes;
+  counters_.bytes += response.wire_bytes;
+  counters_.retries += static_cast<uint64_t>(response.retries);
+  if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer->request(), response);
+  std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
+  if (!range) {
+    throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
+                "remote request: " + last_label_.substr(0, 300));
+  }
+  page_ = DecodePage(std::move(response), pager_.columns(), last_label_);
+  counters_.pages++;
+  counters_.rows += page_.rows();
+  pager_.Received(page_, range, MonotonicMs());
+}
+
+}  // namespace supabase

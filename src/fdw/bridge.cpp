@@ -1,0 +1,88 @@
+#include "fdw/bridge.hpp"
+
+#include <cstring>
+
+#include "core/http.hpp"
+
+#include "fdw/postgres.hpp"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace supabase::pg {
+
+// Null-terminated copy that never raises. Messages are UTF-8; in a database of another encoding what is not ASCII
+// becomes '?', since a conversion could itself raise and hide the error that is being reported.
+static const char *CopyMessage(const char *text) noexcept {
+  size_t const size = strlen(text) + 1;
+  auto *copy = static_cast<char *>(palloc_extended(size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
+  if (copy == nullptr) return "out of memory while reporting an error";
+  memcpy(copy, text, size);
+  if (GetDatabaseEncoding() != PG_UTF8) {
+    for (char *c = copy; *c != '\0'; c++) {
+      if (static_cast<unsigned char>(*c) >= 0x80) *c = '?';
+    }
+  }
+  return copy;
+}
+
+Failure DescribeCurrent() noexcept {
+  try {
+    throw;
+  } catch (const Error &e) {
+    const char *s = e.sqlstate();
+    int const code = strlen(s) == 5 ? MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]) : ERRCODE_FDW_ERROR;
+    return {code, CopyMessage(e.what()), CopyMessage(e.detail()), CopyMessage(e.hint()), CopyMessage(e.context())};
+  } catch (const std::bad_alloc &) {
+    return {ERRCODE_OUT_OF_MEMORY, "out of memory", "", "", ""};
+  } catch (const std::exception &e) {
+    return {ERRCODE_INTERNAL_ERROR, CopyMessage(e.what()), "", "", ""};
+  } catch (...) {
+    return {ERRCODE_INTERNAL_ERROR, "unrecognized C++ exception", "", "", ""};
+  }
+}
+
+void Report(const Failure &failure, Statement statement) {
+  bool const hide = statement == Statement::kHide;
+  ereport(ERROR, (errcode(failure.sqlstate), errmsg_internal("%s", failure.message),
+                  failure.detail[0] != '\0' ? errdetail_internal("%s", failure.detail) : 0,
+                  failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0,
+                  failure.context[0] != '\0' ? errcontext_msg("%s", failure.context) : 0, errhidestmt(hide),
+                  errhidecontext(hide)));
+  pg_unreachable();
+}
+
+static uint32 WaitEvent() {
+#if PG_VERSION_NUM >= 170000
+  static uint32 event = 0;
+  if (event == 0) event = WaitEventExtensionNew("SupabaseFdwRequest");
+  return event;
+#else
+  return PG_WAIT_EXTENSION;
+#endif
+}
+
+void Await(Session *session, const Transfer *transfer) {
+  for (;;) {
+    session->Pump();
+    if (transfer->done()) return;
+    (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH, session->fd(), -1,
+                            WaitEvent());
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+char *ToServer(const char *text, size_t size) {
+  char *converted = pg_any_to_server(text, static_cast<int>(size), PG_UTF8);
+  return converted == text ? pnstrdup(text, size) : converted;
+}
+
+char *ToUtf8(const char *text) {
+  return reinterpret_cast<char *>(
+      pg_do_encoding_conversion(reinterpret_cast<unsigned char *>(const_cast<char *>(text)),
+                                static_cast<int>(strlen(text)), GetDatabaseEncoding(), PG_UTF8));
+}
+
+}  // namespace supabase::pg

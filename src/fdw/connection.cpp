@@ -1,0 +1,75 @@
+#include "fdw/connection.hpp"
+
+#include <map>
+#include <string>
+
+#include "core/http.hpp"
+#include "core/pager.hpp"
+#include "core/url.hpp"
+
+#include "fdw/bridge.hpp"
+#include "fdw/settings.hpp"
+
+namespace supabase::pg {
+namespace {
+
+// Process-wide and never freed: a module is never unloaded, and at exit the sockets go with the process.
+Session *session = nullptr;
+std::map<std::string, RowCap> *row_caps = nullptr;
+
+}  // namespace
+
+Session *GetSession() {
+  const char *ca_file = setting_ca_file;
+  const char *proxy = setting_proxy;
+  Guard([&] {
+    if (session == nullptr) session = new Session();
+    HttpSettings &settings = session->settings();
+    settings.ca_file = ca_file;
+    settings.proxy = proxy;
+    settings.user_agent = "supabase_fdw/1.0";
+  });
+  return session;
+}
+
+RowCap *GetRowCap(const Server *server) {
+  return Guard([&] {
+    if (row_caps == nullptr) row_caps = new std::map<std::string, RowCap>();
+    return &(*row_caps)[server->rest_url];
+  });
+}
+
+bool AllowPrivate(const Server *server) {
+  const char *list = setting_allowed_hosts;
+  return server->superuser_owned || Guard([&] { return HostListedLiterally(server->host, list); });
+}
+
+void CheckHostAllowed(const Server *server) {
+  const char *list = setting_allowed_hosts;
+  bool const covered = Guard([&] { return HostMatches(server->host, list); });
+  if (covered) return;
+  bool const loopback = Guard([&] { return ParseBaseUrl("url", server->rest_url).IsLoopback(); });
+  if (loopback && server->superuser_owned) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("host \"%s\" of server \"%s\" is not allowed", server->host, server->name),
+                  errdetail("Nothing was sent."),
+                  errhint("A superuser can add it to the setting supabase_fdw.allowed_hosts.")));
+}
+
+void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private) {
+  request->method = "GET";
+  request->url = server->rest_url;
+  request->label = std::string("GET ") + server->rest_path;
+  request->headers.clear();
+  request->headers.emplace_back("Accept", "application/json");
+  request->headers.emplace_back("Accept-Profile", schema);
+  request->connect_timeout_ms = static_cast<int64_t>(server->connect_timeout * 1000);
+  request->total_timeout_ms = static_cast<int64_t>(server->request_timeout * 1000);
+  request->max_retries = server->max_retries;
+  request->max_response_bytes = static_cast<uint64_t>(server->max_response_size);
+  request->allow_private_address = allow_private;
+  // Whether the option could hold an http address was decided when it was set.
+  request->allow_http = true;
+}
+
+}  // namespace supabase::pg

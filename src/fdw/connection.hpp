@@ -1,0 +1,28 @@
+#pragma once
+
+#include "fdw/option.hpp"
+
+namespace supabase {
+class RowCap;
+class Session;
+struct Request;
+}  // namespace supabase
+
+namespace supabase::pg {
+
+// The backend's one HTTP session: connections are kept across statements and shared by all servers, since who a request
+// is for stands in its headers. Made on first use, lives as long as the backend.
+Session *GetSession();
+
+// What is known of a server's row cap, by its address.
+RowCap *GetRowCap(const Server *server);
+
+// Raises 42501 when supabase_fdw.allowed_hosts does not cover the server. Must be called before anything is sent.
+void CheckHostAllowed(const Server *server);
+
+// Fills address, label prefix, timeouts, limits and the headers of a read. Makes no PostgreSQL call: for use in Guard.
+// `schema` and `user_agent` are UTF-8. `allow_private` is AllowPrivate(server).
+void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private);
+bool AllowPrivate(const Server *server);
+
+}  // namespace supabase::pg

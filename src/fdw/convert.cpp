@@ -1,0 +1,97 @@
+#include "fdw/convert.hpp"
+
+#include "fdw/bridge.hpp"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+namespace supabase::pg {
+namespace {
+
+ColumnConverter::Direct FindDirect(Oid type, int32 typmod) {
+  switch (type) {
+    case INT2OID:
+      return ColumnConverter::kInt2;
+    case INT4OID:
+      return ColumnConverter::kInt4;
+    case INT8OID:
+      return ColumnConverter::kInt8;
+    case BOOLOID:
+      return ColumnConverter::kBool;
+    case TEXTOID:
+      return ColumnConverter::kText;
+    case VARCHAROID:
+      // A length to check needs the input function.
+      return typmod < 0 ? ColumnConverter::kText : ColumnConverter::kInput;
+    default:
+      return ColumnConverter::kInput;
+  }
+}
+
+// A cell's text as the input functions and text columns expect it: in the database's encoding, booleans spelled out.
+char *CellText(const Cell *cell) {
+  if (cell->kind == Cell::Kind::kTrue) return pstrdup("true");
+  if (cell->kind == Cell::Kind::kFalse) return pstrdup("false");
+  // The page was checked to be UTF-8, so in a UTF-8 database nothing is left to do.
+  if (GetDatabaseEncoding() == PG_UTF8) return const_cast<char *>(cell->data);
+  return ToServer(cell->data, cell->size);
+}
+
+}  // namespace
+
+void InitConverter(ColumnConverter *converter, Form_pg_attribute attribute, MemoryContext context) {
+  Oid input;
+  converter->attno = attribute->attnum;
+  converter->name = MemoryContextStrdup(context, NameStr(attribute->attname));
+  converter->type = attribute->atttypid;
+  converter->typmod = attribute->atttypmod;
+  getTypeInputInfo(attribute->atttypid, &input, &converter->input_param);
+  fmgr_info_cxt(input, &converter->input, context);
+  converter->direct = FindDirect(attribute->atttypid, attribute->atttypmod);
+}
+
+void ConvertErrorContext(void *arg) {
+  auto *position = static_cast<const ConvertPosition *>(arg);
+  if (position->converter == nullptr) return;
+  StringInfoData key;
+  initStringInfo(&key);
+  for (int i = 0; i < position->key_count; i++) {
+    const Cell *cell = &position->row[position->key[i]];
+    const char *name = position->converters[position->key[i]].name;
+    appendStringInfo(&key, "%s\"%s\" = %s", i > 0 ? ", " : " of the row where ", name,
+                     cell->kind == Cell::Kind::kNull ? "null" : pnstrdup(CellText(cell), 64));
+  }
+  errcontext("column \"%s\" of foreign table \"%s\"%s", position->converter->name, position->table, key.data);
+}
+
+Datum ConvertCell(ColumnConverter *converter, const Cell *cell, bool *isnull) {
+  *isnull = cell->kind == Cell::Kind::kNull;
+  if (*isnull) {
+    // A domain's constraints may refuse NULL: its input function decides.
+    return converter->input.fn_strict ? Datum(0)
+                                      : InputFunctionCall(&converter->input, nullptr, converter->input_param, converter->typmod);
+  }
+  switch (converter->direct) {
+    case ColumnConverter::kInt2:
+      return Int16GetDatum(pg_strtoint16(CellText(cell)));
+    case ColumnConverter::kInt4:
+      return Int32GetDatum(pg_strtoint32(CellText(cell)));
+    case ColumnConverter::kInt8:
+      return Int64GetDatum(pg_strtoint64(CellText(cell)));
+    case ColumnConverter::kBool:
+      if (cell->kind == Cell::Kind::kTrue) return BoolGetDatum(true);
+      if (cell->kind == Cell::Kind::kFalse) return BoolGetDatum(false);
+      break;
+    case ColumnConverter::kText:
+      if (cell->kind == Cell::Kind::kText && GetDatabaseEncoding() == PG_UTF8) {
+        return PointerGetDatum(cstring_to_text_with_len(cell->data, static_cast<int>(cell->size)));
+      }
+      break;
+    case ColumnConverter::kInput:
+      break;
+  }
+  return InputFunctionCall(&converter->input, CellText(cell), converter->input_param, converter->typmod);
+}
+
+}  // namespace supabase::pg

@@ -1,0 +1,52 @@
+// EXPLAIN: the request exactly as it will be sent, without credentials and without sending it.
+
+#include "fdw/bridge.hpp"
+#include "fdw/plan.hpp"
+#include "fdw/scan.hpp"
+
+namespace supabase::pg {
+namespace {
+
+const char *RequestText(ScanState *state) {
+  BuildQuery(state, nullptr, nullptr);
+  if (state->never) return "none: the conditions can never be true";
+  auto *text = Own<std::string>(CurrentMemoryContext);
+  ScanObjects *objects = state->objects;
+  Guard([&] {
+    // The first page of a session that knows nothing yet of the server's row cap.
+    RowCap unknown;
+    *text = std::string("GET ") + state->server->rest_path + Pager(objects->options, &unknown).Next(0).target;
+  });
+  return ToServer(text->c_str(), text->size());
+}
+
+void ShowReasons(ScanState *state, ExplainState *explain) {
+  auto *reasons = static_cast<List *>(list_nth(state->plan, kPlanReasons));
+  List *texts = NIL;
+  ListCell *cell;
+  foreach (cell, reasons) texts = lappend(texts, strVal(lfirst(cell)));
+  if (texts != NIL) ExplainPropertyList("Local Filter Reason", texts, explain);
+}
+
+void ShowCounters(const ScanObjects *objects, ExplainState *explain) {
+  ReadCounters total = objects->before;
+  if (objects->reader != nullptr) total.Add(objects->reader->counters());
+  ExplainPropertyInteger("Requests", nullptr, static_cast<int64>(total.requests), explain);
+  ExplainPropertyInteger("Pages", nullptr, static_cast<int64>(total.pages), explain);
+  ExplainPropertyInteger("Rows Received", nullptr, static_cast<int64>(total.rows), explain);
+  ExplainPropertyInteger("Bytes Received", nullptr, static_cast<int64>(total.bytes), explain);
+  ExplainPropertyInteger("Retries", nullptr, static_cast<int64>(total.retries), explain);
+  if (explain->timing) ExplainPropertyFloat("Wait Time", "ms", static_cast<double>(total.wait_us) / 1000.0, 3, explain);
+}
+
+}  // namespace
+
+void ExplainForeignScan(ForeignScanState *node, ExplainState *explain) {
+  auto *state = static_cast<ScanState *>(node->fdw_state);
+  if (explain->analyze) ShowCounters(state->objects, explain);
+  if (!explain->verbose) return;
+  ExplainPropertyText("Remote Request", RequestText(state), explain);
+  ShowReasons(state, explain);
+}
+
+}  // namespace supabase::pg

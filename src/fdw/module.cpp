@@ -1,0 +1,63 @@
+// Entry points of the shared library: loading, settings, the wrapper's handler.
+
+#include "fdw/auth.hpp"
+#include "fdw/import.hpp"
+#include "fdw/plan.hpp"
+#include "fdw/scan.hpp"
+#include "fdw/settings.hpp"
+
+namespace supabase::pg {
+
+char *setting_allowed_hosts = nullptr;
+char *setting_ca_file = nullptr;
+char *setting_proxy = nullptr;
+bool setting_require_local_auth = false;
+bool setting_enable_pushdown = true;
+bool setting_trace = false;
+
+extern "C" {
+PG_MODULE_MAGIC;
+PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT Datum supabase_fdw_handler(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(supabase_fdw_handler);
+}
+
+// Runs in the postmaster too when the library is preloaded: settings only, no thread, no socket, no libcurl.
+void _PG_init(void) {
+  DefineCustomStringVariable("supabase_fdw.allowed_hosts", "Hosts that servers may have.",
+                             "A comma-separated list; a leading \"*.\" stands for any subdomain. Loopback addresses are also "
+                             "allowed for servers that a superuser owns.",
+                             &setting_allowed_hosts, "*.supabase.co, *.supabase.in, *.supabase.red, api.supabase.com",
+                             PGC_SUSET, GUC_LIST_INPUT, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("supabase_fdw.ca_file", "File with the certificates of trusted authorities, in PEM format.",
+                             "Empty: the operating system's.", &setting_ca_file, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("supabase_fdw.enable_pushdown", "Sends conditions, order and limit to the remote server.",
+                           "Off: only column lists are sent; for finding out whether a wrong result comes from a condition.",
+                           &setting_enable_pushdown, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("supabase_fdw.proxy", "Proxy for remote requests.",
+                             "Empty: none; the environment's proxy variables are ignored.", &setting_proxy, "", PGC_SUSET, 0,
+                             nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("supabase_fdw.require_local_auth", "Refuses tokens for the whole session.",
+                           "For connections behind a transaction pooler.", &setting_require_local_auth, false, PGC_SUSET, 0,
+                           nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("supabase_fdw.trace", "Logs method, path, status and size of each remote request.", nullptr,
+                           &setting_trace, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineAuthSettings();
+  MarkGUCPrefixReserved("supabase_fdw");
+}
+
+Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
+  FdwRoutine *routine = makeNode(FdwRoutine);
+  routine->GetForeignRelSize = GetForeignRelSize;
+  routine->GetForeignPaths = GetForeignPaths;
+  routine->GetForeignPlan = GetForeignPlan;
+  routine->BeginForeignScan = BeginForeignScan;
+  routine->IterateForeignScan = IterateForeignScan;
+  routine->ReScanForeignScan = ReScanForeignScan;
+  routine->EndForeignScan = EndForeignScan;
+  routine->ExplainForeignScan = ExplainForeignScan;
+  routine->ImportForeignSchema = ImportForeignSchema;
+  PG_RETURN_POINTER(routine);
+}
+
+}  // namespace supabase::pg

@@ -1,0 +1,427 @@
+#include "fdw/option.hpp"
+
+#include <cstring>
+#include <string_view>
+
+#include "core/jwt.hpp"
+#include "core/url.hpp"
+
+#include "fdw/bridge.hpp"
+#include "fdw/postgres.hpp"
+
+extern "C" {
+#include "access/genam.h"
+#include "catalog/pg_attribute.h"
+}
+
+namespace supabase::pg {
+
+extern "C" {
+PGDLLEXPORT Datum supabase_fdw_validator(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(supabase_fdw_validator);
+}
+
+namespace {
+
+enum Place : unsigned { kServer = 1, kMapping = 2, kTable = 4, kColumn = 8 };
+
+enum class Kind { kText, kSecret, kBool, kInt, kSeconds, kBytes, kChoice, kUrl, kRef };
+
+struct Option {
+  const char *name;
+  unsigned places;
+  Kind kind;
+  double min, max;       // kInt, kSeconds, kBytes
+  const char *choices;   // kChoice: separated by blanks
+};
+
+// A new option is a row. Ranges: a page above 1,000,000 rows exceeds what hosted projects can set as their cap; timeouts
+// up to an hour; an answer up to PostgreSQL's own limit for one value (1 GB).
+constexpr Option kOptions[] = {
+    {"project_ref", kServer, Kind::kRef, 0, 0, nullptr},
+    {"url", kServer, Kind::kUrl, 0, 0, nullptr},
+    {"rest_url", kServer, Kind::kUrl, 0, 0, nullptr},
+    {"schema_name", kServer | kTable, Kind::kText, 0, 0, nullptr},
+    {"table_name", kTable, Kind::kText, 0, 0, nullptr},
+    {"column_name", kColumn, Kind::kText, 0, 0, nullptr},
+    {"key", kColumn, Kind::kBool, 0, 0, nullptr},
+    {"references", kColumn, Kind::kText, 0, 0, nullptr},
+    {"remote_type", kColumn, Kind::kText, 0, 0, nullptr},
+    {"fetch_size", kServer | kTable, Kind::kInt, 1, 1'000'000, nullptr},
+    {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
+    {"require_user_jwt", kServer, Kind::kBool, 0, 0, nullptr},
+    {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
+    {"forward_request_jwt", kServer, Kind::kBool, 0, 0, nullptr},
+    {"allow_insecure", kServer, Kind::kBool, 0, 0, nullptr},
+    {"connect_timeout", kServer, Kind::kSeconds, 0.001, 3600, nullptr},
+    {"request_timeout", kServer, Kind::kSeconds, 0.001, 3600, nullptr},
+    {"max_retries", kServer, Kind::kInt, 0, 10, nullptr},
+    {"max_response_size", kServer, Kind::kBytes, 1024, 1073741823, nullptr},
+    {"api_key", kMapping, Kind::kSecret, 0, 0, nullptr},
+    {"jwt", kMapping, Kind::kSecret, 0, 0, nullptr},
+};
+
+// Words that name a secret whatever the spelling; refused with their own message where every role can read options.
+constexpr const char *kSecretWords[] = {"key", "token", "secret", "password", "jwt", "credential", "auth"};
+
+unsigned PlaceOf(Oid catalog) {
+  switch (catalog) {
+    case ForeignServerRelationId:
+      return kServer;
+    case UserMappingRelationId:
+      return kMapping;
+    case ForeignTableRelationId:
+      return kTable;
+    case AttributeRelationId:
+      return kColumn;
+    default:
+      return 0;
+  }
+}
+
+const char *PlaceName(unsigned place) {
+  switch (place) {
+    case kServer:
+      return "server";
+    case kMapping:
+      return "user mapping";
+    case kTable:
+      return "foreign table";
+    case kColumn:
+      return "column";
+    default:
+      return "foreign-data wrapper";
+  }
+}
+
+const char *ValidNames(unsigned place) {
+  StringInfoData names;
+  initStringInfo(&names);
+  for (const Option &option : kOptions) {
+    if ((option.places & place) != 0) appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", option.name);
+  }
+  return names.len > 0 ? names.data : "none";
+}
+
+[[noreturn]] void BadValue(const Option *option, const char *value, const char *hint) {
+  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+                  errmsg("invalid value for option \"%s\": \"%s\"", option->name, value), errhint("%s", hint)));
+  pg_unreachable();
+}
+
+void CheckNumber(const Option *option, const char *value, int unit_flags, const char *what) {
+  double number = 0;
+  const char *unit_hint = nullptr;
+  bool const whole = option->kind == Kind::kInt;
+  if (!parse_real(value, &number, unit_flags, &unit_hint) || number < option->min || number > option->max ||
+      (whole && number != static_cast<int>(number))) {
+    BadValue(option, value, psprintf("The value must be %s between %g and %g.", what, option->min, option->max));
+  }
+}
+
+void CheckChoice(const Option *option, const char *value) {
+  size_t const size = strlen(value);
+  for (const char *word = option->choices; word != nullptr; word = strchr(word, ' ')) {
+    while (*word == ' ') word++;
+    if (strncmp(word, value, size) == 0 && (word[size] == ' ' || word[size] == '\0') && size > 0) return;
+  }
+  BadValue(option, value, psprintf("Valid values are: %s.", option->choices));
+}
+
+void CheckSecret(const Option *option, const char *value) {
+  for (const char *c = value; *c != '\0'; c++) {
+    // A header value may hold visible ASCII only (RFC 9110 5.5); the value itself stays out of the message.
+    if (*c <= 0x20 || *c >= 0x7f) {
+      ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+                      errmsg("value of option \"%s\" contains a blank, a control character or a non-ASCII character",
+                             option->name),
+                      errhidestmt(true)));
+    }
+  }
+  if (*value == '\0') {
+    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+                    errmsg("value of option \"%s\" must not be empty", option->name)));
+  }
+}
+
+void CheckValue(const Option *option, const char *value) {
+  bool flag;
+  switch (option->kind) {
+    case Kind::kText:
+      if (*value == '\0') BadValue(option, value, "The value must not be empty.");
+      break;
+    case Kind::kSecret:
+      CheckSecret(option, value);
+      break;
+    case Kind::kBool:
+      if (!parse_bool(value, &flag)) BadValue(option, value, "The value must be true or false.");
+      break;
+    case Kind::kInt:
+      CheckNumber(option, value, 0, "a whole number");
+      break;
+    case Kind::kSeconds:
+      CheckNumber(option, value, GUC_UNIT_S, "a time, in seconds when it has no unit,");
+      break;
+    case Kind::kBytes:
+      CheckNumber(option, value, GUC_UNIT_BYTE, "a size, in bytes when it has no unit,");
+      break;
+    case Kind::kChoice:
+      CheckChoice(option, value);
+      break;
+    case Kind::kUrl:
+      Guard([&] { ParseBaseUrl(option->name, value); });
+      break;
+    case Kind::kRef:
+      if (!Guard([&] { return IsProjectRef(value); })) {
+        BadValue(option, value, "A project reference is 20 lower-case letters, as in https://<project_ref>.supabase.co.");
+      }
+      break;
+  }
+}
+
+[[noreturn]] void RefuseSecret(const char *name, unsigned place) {
+  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+                  errmsg("a secret cannot be an option of a %s: \"%s\"", PlaceName(place), name),
+                  errdetail("Every role can read the options of servers, foreign tables and columns."),
+                  errhint("Set it with CREATE USER MAPPING … OPTIONS (api_key '…')."), errhidestmt(true)));
+  pg_unreachable();
+}
+
+[[noreturn]] void UnknownOption(const char *name, unsigned place) {
+  if (place != kMapping) {
+    for (const char *word : kSecretWords) {
+      if (strcasestr(name, word) != nullptr) RefuseSecret(name, place);
+    }
+  }
+  // A mistyped name in a user mapping may carry a secret too: the statement stays out of the log.
+  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
+                  errhint("Valid options in this context are: %s.", ValidNames(place)), errhidestmt(true)));
+  pg_unreachable();
+}
+
+const Option *FindDefinition(const char *name, unsigned place) {
+  for (const Option &option : kOptions) {
+    if ((option.places & place) != 0 && strcmp(option.name, name) == 0) return &option;
+  }
+  return nullptr;
+}
+
+bool BoolOption(List *options, const char *name, bool otherwise) {
+  const char *value = FindOption(options, name);
+  bool result = otherwise;
+  if (value != nullptr) (void)parse_bool(value, &result);
+  return result;
+}
+
+double RealOption(List *options, const char *name, int unit_flags, double otherwise) {
+  const char *value = FindOption(options, name);
+  double result = otherwise;
+  if (value != nullptr) (void)parse_real(value, &result, unit_flags, nullptr);
+  return result;
+}
+
+// An address without TLS sends keys and tokens in the clear: only to this machine, unless a superuser says otherwise.
+void CheckScheme(List *options, const char *name) {
+  const char *value = FindOption(options, name);
+  if (value == nullptr) return;
+  bool const insecure = BoolOption(options, "allow_insecure", false);
+  bool const safe = Guard([&] {
+    BaseUrl const url = ParseBaseUrl(name, value);
+    return url.scheme == "https" || url.IsLoopback();
+  });
+  if (!safe && !insecure) {
+    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+                    errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+                    errdetail("Keys and tokens would be sent without encryption."),
+                    errhint("Use https, or have a superuser set allow_insecure 'true'.")));
+  }
+}
+
+void CheckServerOptions(List *options) {
+  const char *addresses[] = {"project_ref", "url", "rest_url"};
+  int given = 0;
+  for (const char *name : addresses) given += FindOption(options, name) != nullptr ? 1 : 0;
+  if (given > 1) {
+    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+                    errmsg("options \"project_ref\", \"url\" and \"rest_url\" exclude each other")));
+  }
+  if (BoolOption(options, "allow_insecure", false) && !superuser()) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("must be superuser to set option \"allow_insecure\"")));
+  }
+  CheckScheme(options, "url");
+  CheckScheme(options, "rest_url");
+}
+
+// Splits the server's address into what requests and checks need.
+void SetAddress(Server *server, List *options) {
+  const char *ref = FindOption(options, "project_ref");
+  const char *url = FindOption(options, "url");
+  const char *rest_url = FindOption(options, "rest_url");
+  if (ref == nullptr && url == nullptr && rest_url == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("server \"%s\" has no address", server->name),
+                    errhint("Set one of the options project_ref, url and rest_url.")));
+  }
+  const char *text = ref != nullptr ? psprintf("https://%s.supabase.co", ref) : url != nullptr ? url : rest_url;
+  const char *suffix = rest_url != nullptr ? "" : "/rest/v1";
+  // One buffer for all three texts: each is a part of the address, which is at most a few characters longer than `text`.
+  size_t const size = strlen(text) + strlen(suffix) + 32;
+  auto *rest = static_cast<char *>(palloc0(size));
+  auto *path = static_cast<char *>(palloc0(size));
+  auto *host = static_cast<char *>(palloc0(size));
+  Guard([&] {
+    BaseUrl const base = ParseBaseUrl("url", text);
+    (base.Text() + suffix).copy(rest, size - 1);
+    (base.path + suffix).copy(path, size - 1);
+    base.host.copy(host, size - 1);
+  });
+  server->rest_url = rest;
+  server->rest_path = path;
+  server->host = host;
+  server->project_ref = ref;
+  const char *dot = strchr(host, '.');
+  if (ref == nullptr && dot != nullptr && Guard([&] { return HostMatches(host, "*.supabase.co, *.supabase.in, *.supabase.red"); })) {
+    server->project_ref = pnstrdup(host, static_cast<Size>(dot - host));
+  }
+}
+
+SessionAuth SessionAuthOption(List *options) {
+  const char *value = FindOption(options, "session_auth");
+  if (value == nullptr || strcmp(value, "always") == 0) return SessionAuth::kAlways;
+  return strcmp(value, "ignore") == 0 ? SessionAuth::kIgnore : SessionAuth::kSetter;
+}
+
+}  // namespace
+
+const char *FindOption(List *options, const char *name) {
+  ListCell *cell;
+  foreach (cell, options) {
+    auto *def = static_cast<DefElem *>(lfirst(cell));
+    if (strcmp(def->defname, name) == 0) return defGetString(def);
+  }
+  return nullptr;
+}
+
+Server *GetServerOptions(Oid server_id) {
+  ForeignServer *foreign = GetForeignServer(server_id);
+  List *options = foreign->options;
+  auto *server = static_cast<Server *>(palloc0(sizeof(Server)));
+  server->id = server_id;
+  server->name = foreign->servername;
+  server->management = foreign->servertype != nullptr && strcmp(foreign->servertype, "management") == 0;
+  server->superuser_owned = superuser_arg(foreign->owner);
+  if (server->management) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("server \"%s\" has type \"management\", which this version cannot query", server->name)));
+  }
+  SetAddress(server, options);
+  const char *schema = FindOption(options, "schema_name");
+  server->schema_name = schema != nullptr ? schema : "public";
+  server->fetch_size = static_cast<int>(RealOption(options, "fetch_size", 0, 0));
+  server->require_user_jwt = BoolOption(options, "require_user_jwt", false);
+  server->forward_request_jwt = BoolOption(options, "forward_request_jwt", false);
+  server->session_auth = SessionAuthOption(options);
+  server->connect_timeout = RealOption(options, "connect_timeout", GUC_UNIT_S, 10);
+  server->request_timeout = RealOption(options, "request_timeout", GUC_UNIT_S, 60);
+  server->max_retries = static_cast<int>(RealOption(options, "max_retries", 0, 3));
+  server->max_response_size = RealOption(options, "max_response_size", GUC_UNIT_BYTE, 256.0 * 1024 * 1024);
+  return server;
+}
+
+// Walks pg_foreign_server for servers of this wrapper that are projects. Returns how many, and the last one's OID.
+static int FindProjectServers(Oid *last) {
+  Oid const wrapper = get_foreign_data_wrapper_oid("supabase_fdw", true);
+  Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
+  SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, nullptr, 0, nullptr);
+  int count = 0;
+  HeapTuple tuple;
+  while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
+    auto *form = reinterpret_cast<Form_pg_foreign_server>(GETSTRUCT(tuple));
+    if (form->srvfdw != wrapper) continue;
+    bool isnull;
+    Datum const type = heap_getattr(tuple, Anum_pg_foreign_server_srvtype, RelationGetDescr(relation), &isnull);
+    if (!isnull && strcmp(TextDatumGetCString(type), "management") == 0) continue;
+    count++;
+    *last = form->oid;
+  }
+  systable_endscan(scan);
+  table_close(relation, AccessShareLock);
+  return count;
+}
+
+int CountProjectServers() {
+  Oid last = InvalidOid;
+  return FindProjectServers(&last);
+}
+
+Server *GetServerByName(const char *name) {
+  if (name != nullptr) {
+    ForeignServer *foreign = GetForeignServerByName(name, false);
+    ForeignDataWrapper *wrapper = GetForeignDataWrapper(foreign->fdwid);
+    if (strcmp(wrapper->fdwname, "supabase_fdw") != 0) {
+      ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                      errmsg("server \"%s\" is not a server of supabase_fdw", name)));
+    }
+    return GetServerOptions(foreign->serverid);
+  }
+  Oid id = InvalidOid;
+  int const count = FindProjectServers(&id);
+  if (count != 1) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the server must be named"),
+                    errdetail("The database has %d project servers.", count)));
+  }
+  return GetServerOptions(id);
+}
+
+Table *GetTableOptions(Oid table_id, const Server *server) {
+  ForeignTable *foreign = GetForeignTable(table_id);
+  ForeignServer *foreign_server = GetForeignServer(foreign->serverid);
+  auto *table = static_cast<Table *>(palloc0(sizeof(Table)));
+  table->id = table_id;
+  const char *schema = FindOption(foreign->options, "schema_name");
+  const char *name = FindOption(foreign->options, "table_name");
+  table->schema_name = schema != nullptr ? schema : server->schema_name;
+  table->table_name = name != nullptr ? name : get_rel_name(table_id);
+  table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
+  bool const text_ordering =
+      BoolOption(foreign->options, "text_ordering", BoolOption(foreign_server->options, "text_ordering", false));
+
+  Relation relation = table_open(table_id, NoLock);
+  TupleDesc desc = RelationGetDescr(relation);
+  table->natts = desc->natts;
+  table->columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(desc->natts)));
+  for (int i = 0; i < desc->natts; i++) {
+    Form_pg_attribute attribute = TupleDescAttr(desc, i);
+    if (attribute->attisdropped) continue;
+    List *options = GetForeignColumnOptions(table_id, static_cast<AttrNumber>(i + 1));
+    Column *column = &table->columns[i];
+    const char *remote = FindOption(options, "column_name");
+    column->name = remote != nullptr ? remote : pstrdup(NameStr(attribute->attname));
+    column->remote_type = FindOption(options, "remote_type");
+    column->key = BoolOption(options, "key", false);
+    column->text_ordering = BoolOption(options, "text_ordering", text_ordering);
+  }
+  table_close(relation, NoLock);
+  return table;
+}
+
+// VALIDATOR of the wrapper: called for every CREATE and ALTER with the whole new list of options.
+Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
+  List *options = untransformRelOptions(PG_GETARG_DATUM(0));
+  unsigned const place = PlaceOf(PG_GETARG_OID(1));
+  ListCell *cell;
+  foreach (cell, options) {
+    auto *def = static_cast<DefElem *>(lfirst(cell));
+    const Option *option = FindDefinition(def->defname, place);
+    if (option == nullptr) UnknownOption(def->defname, place);
+    const char *value = defGetString(def);
+    if (option->kind != Kind::kSecret && Guard([&] { return LooksLikeSecret(value); })) {
+      RefuseSecret(def->defname, place);
+    }
+    CheckValue(option, value);
+  }
+  if (place == kServer) CheckServerOptions(options);
+  PG_RETURN_VOID();
+}
+
+}  // namespace supabase::pg

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "fdw/postgres.hpp"
+
+namespace supabase::pg {
+
+// Options of servers, user mappings, tables and columns: what exists, what a value may be, and the effective values of one
+// server or table. Everything returned is palloc'd in the current memory context and holds no secret.
+
+enum class SessionAuth { kAlways, kIgnore, kSetter };
+
+struct Server {
+  Oid id;
+  const char *name;
+  bool management;         // TYPE 'management'
+  bool superuser_owned;
+  const char *rest_url;    // "https://host/rest/v1", where tables are; the PostgREST root
+  const char *rest_path;   // its path part, for EXPLAIN: "/rest/v1" or ""
+  const char *host;
+  const char *project_ref; // or NULL; also derived from a host <ref>.supabase.co
+  const char *schema_name;
+  int fetch_size;          // 0: adaptive
+  bool require_user_jwt;
+  bool forward_request_jwt;
+  SessionAuth session_auth;
+  double connect_timeout;  // seconds
+  double request_timeout;  // seconds
+  int max_retries;
+  double max_response_size;  // bytes
+};
+
+struct Column {
+  const char *name;         // remote
+  const char *remote_type;  // set when the remote type differs from the local one; NULL else
+  bool key;
+  bool text_ordering;
+};
+
+struct Table {
+  Oid id;
+  const char *schema_name;
+  const char *table_name;
+  int fetch_size;    // 0: adaptive
+  int natts;
+  Column *columns;   // by attribute number - 1; dropped columns have a NULL name
+};
+
+// Effective options. Raise HV00N-class errors for a server without an address.
+Server *GetServerOptions(Oid server_id);
+// By name, or the only project server of the database when `name` is NULL.
+Server *GetServerByName(const char *name);
+Table *GetTableOptions(Oid table_id, const Server *server);
+
+// How many project servers of this wrapper the database has.
+int CountProjectServers();
+
+// One option of a list, or NULL.
+const char *FindOption(List *options, const char *name);
+
+}  // namespace supabase::pg

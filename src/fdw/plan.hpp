@@ -1,0 +1,30 @@
+#pragma once
+
+#include "fdw/postgres.hpp"
+
+extern "C" {
+#include "nodes/pathnodes.h"
+}
+
+namespace supabase::pg {
+
+// What a plan carries for the executor: fdw_private is a List in this order. Lists, Strings and Integers only, no server
+// address, no credential: who asks, and where, is decided when the request is sent.
+enum PlanPrivate {
+  kPlanConditions,   // trees (deparse.hpp), ANDed
+  kPlanColumns,      // attribute numbers to fetch, in select order (IntList)
+  kPlanKey,          // positions in that list of the key's columns (IntList); empty: paging by offset
+  kPlanOrder,        // (String column, Integer descending, Integer nulls_first) each
+  kPlanLimit,        // Integers: parameter numbers of LIMIT and OFFSET, kNoParameter for none
+  kPlanAtMost,       // Integer: rows that the key conditions allow, -1 for any number
+  kPlanReasons,      // Strings: why a condition is filtered locally
+  kPlanRecheck,      // Integer: whether the columns for filtering the shipped conditions here are fetched too
+};
+
+// FdwRoutine callbacks.
+void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id);
+void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid table_id);
+ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid table_id, ForeignPath *path, List *tlist,
+                            List *clauses, Plan *outer_plan);
+
+}  // namespace supabase::pg

@@ -1,0 +1,319 @@
+#include "fdw/scan.hpp"
+
+#include "core/http.hpp"
+
+#include "fdw/bridge.hpp"
+#include "fdw/connection.hpp"
+#include "fdw/deparse.hpp"
+#include "fdw/plan.hpp"
+#include "fdw/settings.hpp"
+#include "fdw/type.hpp"
+
+extern "C" {
+#include "executor/executor.h"
+#include "portability/instr_time.h"
+}
+
+namespace supabase::pg {
+namespace {
+
+// Rows between two looks at the network while a page is consumed, so that the next one arrives meanwhile: a look costs
+// about a microsecond, a row about as much.
+constexpr size_t kPumpRows = 64;
+
+Oid ActingUser(ForeignScanState *node) {
+  auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
+#if PG_VERSION_NUM >= 160000
+  return OidIsValid(plan->checkAsUser) ? plan->checkAsUser : GetUserId();
+#else
+  RangeTblEntry *rte = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state);
+  return OidIsValid(rte->checkAsUser) ? rte->checkAsUser : GetUserId();
+#endif
+}
+
+List *PlanList(const ScanState *state, PlanPrivate which) { return static_cast<List *>(list_nth(state->plan, which)); }
+int PlanInteger(const ScanState *state, PlanPrivate which) { return intVal(list_nth(state->plan, which)); }
+
+void InitColumns(ScanState *state, TupleDesc desc) {
+  List *columns = PlanList(state, kPlanColumns);
+  state->column_count = list_length(columns);
+  state->converters = static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * static_cast<Size>(state->column_count)));
+  ListCell *cell;
+  foreach (cell, columns) {
+    InitConverter(&state->converters[foreach_current_index(cell)], TupleDescAttr(desc, lfirst_int(cell) - 1),
+                  CurrentMemoryContext);
+  }
+  List *key = PlanList(state, kPlanKey);
+  state->key_count = list_length(key);
+  state->key = static_cast<int *>(palloc0(sizeof(int) * static_cast<Size>(state->key_count + 1)));
+  foreach (cell, key) state->key[foreach_current_index(cell)] = lfirst_int(cell);
+  state->position = {get_rel_name(state->table->id), nullptr, nullptr, state->key_count, state->key, state->converters};
+}
+
+// Values of the plan's expressions, in the per-tuple context.
+void EvaluateParameters(ForeignScanState *node, ScanState *state, Datum **values, bool **isnull) {
+  ExprContext *context = node->ss.ps.ps_ExprContext;
+  Size const count = static_cast<Size>(list_length(state->expression_states));
+  *values = static_cast<Datum *>(palloc0(sizeof(Datum) * (count + 1)));
+  *isnull = static_cast<bool *>(palloc0(sizeof(bool) * (count + 1)));
+  ListCell *cell;
+  foreach (cell, state->expression_states) {
+    int const i = foreach_current_index(cell);
+    (*values)[i] = ExecEvalExpr(static_cast<ExprState *>(lfirst(cell)), context, &(*isnull)[i]);
+  }
+}
+
+// LIMIT plus OFFSET as rows to fetch at the most; -1 for no limit.
+int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
+  List *numbers = PlanList(state, kPlanLimit);
+  int64 total = 0;
+  ListCell *cell;
+  foreach (cell, numbers) {
+    int const number = intVal(lfirst(cell));
+    bool const is_count = foreach_current_index(cell) == 0;
+    if (number == kNoParameter) {
+      if (is_count) return -1;
+      continue;
+    }
+    auto *expr = static_cast<Expr *>(list_nth(state->expressions, number));
+    bool const constant = IsA(expr, Const);
+    if (values == nullptr && !constant) return -1;
+    bool const null = constant ? reinterpret_cast<Const *>(expr)->constisnull : isnull[number];
+    Datum const datum = constant ? reinterpret_cast<Const *>(expr)->constvalue : values[number];
+    if (null && is_count) return -1;
+    int64 const value = null ? 0 : DatumGetInt64(datum);
+    // What is negative the Limit node refuses itself.
+    if (value < 0 || pg_add_s64_overflow(total, value, &total)) return -1;
+  }
+  return total;
+}
+
+void SetPaging(ScanState *state, int64 row_limit) {
+  PagerOptions *options = &state->objects->options;
+  int const at_most = PlanInteger(state, kPlanAtMost);
+  int const fetch_size = state->table->fetch_size;
+  int const *key = state->key;
+  int const key_count = state->key_count;
+  Guard([&] {
+    options->paging = key_count > 0 ? Paging::kKeyset : Paging::kOffset;
+    options->key.assign(key, key + key_count);
+    options->fetch_size = static_cast<uint64_t>(fetch_size);
+    options->row_limit = row_limit >= 0 ? std::optional<uint64_t>(row_limit) : std::nullopt;
+    options->at_most = at_most >= 0 ? std::optional<uint64_t>(at_most) : std::nullopt;
+  });
+}
+
+void SetSelectAndOrder(ScanState *state) {
+  ReadQuery *query = &state->objects->options.query;
+  const char *relation = ToUtf8(state->table->table_name);
+  Guard([&] {
+    *query = ReadQuery();
+    query->relation = relation;
+  });
+  for (int i = 0; i < state->column_count; i++) {
+    const ColumnConverter *converter = &state->converters[i];
+    const Column *column = &state->table->columns[converter->attno - 1];
+    const char *name = ToUtf8(column->name);
+    bool const as_text = column->remote_type != nullptr || GetTypeRule(converter->type).as_text;
+    Guard([&] { query->select.push_back({name, as_text}); });
+  }
+  ListCell *cell;
+  foreach (cell, PlanList(state, kPlanOrder)) {
+    auto *item = static_cast<List *>(lfirst(cell));
+    const char *name = ToUtf8(strVal(linitial(item)));
+    bool const descending = intVal(lsecond(item)) != 0, nulls_first = intVal(lthird(item)) != 0;
+    Guard([&] { query->order.push_back({name, descending, nulls_first}); });
+  }
+}
+
+// Conditions to conjuncts; one that can never be true makes the whole scan empty.
+bool SetConditions(ScanObjects *objects) {
+  return Guard([&] {
+    for (Condition const &condition : objects->conditions.Take()) {
+      Normalized normalized = Normalize(condition);
+      if (normalized.truth == Normalized::Truth::kNever) return false;
+      if (normalized.truth == Normalized::Truth::kAlways) continue;
+      auto &where = objects->options.query.where;
+      if (normalized.condition.kind != Condition::Kind::kAnd) {
+        where.push_back(std::move(normalized.condition));
+        continue;
+      }
+      for (Condition &child : normalized.condition.children) where.push_back(std::move(child));
+    }
+    return true;
+  });
+}
+
+void StartScan(ForeignScanState *node, ScanState *state) {
+  state->started = true;
+  state->exhausted = state->never = false;
+  state->row = 0;
+  MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+  Datum *values;
+  bool *isnull;
+  EvaluateParameters(node, state, &values, &isnull);
+  BuildQuery(state, values, isnull);
+  const char *schema = ToUtf8(state->table->schema_name);
+  MemoryContextSwitchTo(old);
+  if (state->never) return;
+
+  bool const allow_private = AllowPrivate(state->server);
+  ScanObjects *objects = state->objects;
+  int const dropped = Guard([&] {
+    Request prototype;
+    FillRequest(&prototype, state->server, schema, allow_private);
+    AddCredential(objects->credential, &prototype);
+    objects->reader = std::make_unique<Reader>(state->session, std::move(prototype),
+                                               Pager(objects->options, state->row_cap), objects->credential.expires_at);
+    return objects->reader->dropped();
+  });
+  state->recheck = dropped > 0;
+  if (state->recheck && PlanInteger(state, kPlanRecheck) == 0) {
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("conditions are too long for one request"),
+                    errhint("Set supabase_fdw.enable_pushdown to off for this query.")));
+  }
+}
+
+void Trace(const Reader *reader) {
+  ereport(LOG, (errmsg("supabase_fdw: %s: status %d, %llu bytes, %.1f ms", reader->last_label().c_str(),
+                       reader->last_status(), static_cast<unsigned long long>(reader->last_bytes()),
+                       static_cast<double>(const_cast<Reader *>(reader)->counters().wait_us) / 1000.0),
+                errhidestmt(true), errhidecontext(true)));
+}
+
+// Waits for the next page; false when there is none.
+bool NextPage(ScanState *state) {
+  Reader *reader = state->objects->reader.get();
+  const Transfer *transfer = Guard([&] { return reader->Waiting(); });
+  if (transfer == nullptr) return false;
+  instr_time start, end;
+  INSTR_TIME_SET_CURRENT(start);
+  Await(state->session, transfer);
+  INSTR_TIME_SET_CURRENT(end);
+  INSTR_TIME_SUBTRACT(end, start);
+  auto const waited = static_cast<int64_t>(INSTR_TIME_GET_MICROSEC(end));
+  Guard([&] {
+    reader->counters().wait_us += waited;
+    reader->Take();
+  });
+  if (setting_trace) Trace(reader);
+  // From the second page on the query has shown that it wants more than a little.
+  if (reader->counters().pages > 1) Guard([&] { reader->Prefetch(); });
+  state->row = 0;
+  return true;
+}
+
+// Keeps the network going while rows are consumed. Half of the first page: time to ask for the second.
+void LookAhead(ScanState *state, Reader *reader) {
+  if (state->row % kPumpRows != 0) return;
+  if (state->row >= reader->page().rows() / 2) Guard([&] { reader->Prefetch(); });
+  state->session->Pump();
+}
+
+void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {
+  MemoryContextReset(state->row_context);
+  MemoryContext const old = MemoryContextSwitchTo(state->row_context);
+  memset(slot->tts_isnull, true, sizeof(bool) * static_cast<Size>(slot->tts_tupleDescriptor->natts));
+  ErrorContextCallback callback = {error_context_stack, ConvertErrorContext, &state->position};
+  error_context_stack = &callback;
+  state->position.row = row;
+  for (int i = 0; i < state->column_count; i++) {
+    ColumnConverter *converter = &state->converters[i];
+    int const slot_index = converter->attno - 1;
+    state->position.converter = converter;
+    slot->tts_values[slot_index] = ConvertCell(converter, &row[i], &slot->tts_isnull[slot_index]);
+  }
+  state->position.converter = nullptr;
+  error_context_stack = callback.previous;
+  MemoryContextSwitchTo(old);
+  ExecStoreVirtualTuple(slot);
+}
+
+bool PassesRecheck(ForeignScanState *node, TupleTableSlot *slot) {
+  ExprContext *context = node->ss.ps.ps_ExprContext;
+  context->ecxt_scantuple = slot;
+  ResetExprContext(context);
+  return ExecQual(node->fdw_recheck_quals, context);
+}
+
+}  // namespace
+
+void BuildQuery(ScanState *state, const Datum *values, const bool *isnull) {
+  ParameterValues const parameters = {state->expressions, values, isnull};
+  SetSelectAndOrder(state);
+  ListCell *cell;
+  foreach (cell, PlanList(state, kPlanConditions)) {
+    BuildCondition(&state->objects->conditions, static_cast<List *>(lfirst(cell)), &parameters);
+  }
+  state->never = !SetConditions(state->objects);
+  SetPaging(state, RowLimit(state, values, isnull));
+}
+
+void BeginForeignScan(ForeignScanState *node, int flags) {
+  auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
+  auto *state = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
+  node->fdw_state = state;
+  Relation relation = node->ss.ss_currentRelation;
+  state->server = GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid);
+  state->table = GetTableOptions(RelationGetRelid(relation), state->server);
+  state->plan = plan->fdw_private;
+  state->expressions = plan->fdw_exprs;
+  state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
+  state->row_context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
+  InitColumns(state, RelationGetDescr(relation));
+  if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
+  CheckHostAllowed(state->server);
+  ResolveCredential(state->server, ActingUser(node), Actor::kUser, &state->objects->credential);
+  state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
+  state->session = GetSession();
+  state->row_cap = GetRowCap(state->server);
+}
+
+TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
+  auto *state = static_cast<ScanState *>(node->fdw_state);
+  TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+  if (!state->started) StartScan(node, state);
+  for (;;) {
+    ExecClearTuple(slot);
+    if (state->never || state->exhausted) return slot;
+    Reader *reader = state->objects->reader.get();
+    if (state->row >= reader->page().rows()) {
+      state->exhausted = !NextPage(state);
+      continue;
+    }
+    const Cell *row = reader->page().Row(state->row++);
+    LookAhead(state, reader);
+    StoreRow(state, row, slot);
+    if (!state->recheck || PassesRecheck(node, slot)) return slot;
+  }
+}
+
+void ReScanForeignScan(ForeignScanState *node) {
+  auto *state = static_cast<ScanState *>(node->fdw_state);
+  if (!state->started) return;
+  ScanObjects *objects = state->objects;
+  bool const same = node->ss.ps.chgParam == nullptr;
+  bool const rewind = same && !state->never && Guard([&] { return objects->reader->OnlyPage(); });
+  if (rewind) {
+    state->row = 0;
+    state->exhausted = false;
+    return;
+  }
+  Guard([&] {
+    if (objects->reader == nullptr) return;
+    ReadCounters const &counters = objects->reader->counters();
+    objects->before.Add(counters);
+    objects->reader.reset();
+  });
+  state->started = false;
+}
+
+void EndForeignScan(ForeignScanState *node) {
+  auto *state = static_cast<ScanState *>(node->fdw_state);
+  if (state == nullptr) return;
+  // What is under way is aborted now; the rest goes with the memory context.
+  ScanObjects *objects = state->objects;
+  Guard([&] { objects->reader.reset(); });
+}
+
+}  // namespace supabase::pg

@@ -1,0 +1,13 @@
+#pragma once
+
+namespace supabase::pg {
+
+// Values of the extension's settings (defined in module.cpp; the two handles in auth.cpp).
+extern char *setting_allowed_hosts;
+extern char *setting_ca_file;
+extern char *setting_proxy;
+extern bool setting_require_local_auth;
+extern bool setting_enable_pushdown;
+extern bool setting_trace;
+
+}  // namespace supabase::pg
