@@ -19,8 +19,8 @@ CREATE USER MAPPING FOR app SERVER shop OPTIONS (api_key :'publishable_key');
 GRANT USAGE ON SCHEMA shop TO app;
 GRANT SELECT ON ALL TABLES IN SCHEMA shop TO app;
 CREATE TABLE order_status (status text PRIMARY KEY, meaning text);
-INSERT INTO order_status VALUES ('pending', 'waiting for payment'), ('paid', 'being packed'),
-  ('shipped', 'on its way'), ('delivered', 'arrived'), ('cancelled', 'will not come');
+INSERT INTO order_status VALUES ('new', 'waiting for payment'), ('paid', 'being packed'),
+  ('shipped', 'on its way'), ('cancelled', 'will not come');
 GRANT SELECT ON order_status TO app;
 SET ROLE app;
 

@@ -320,7 +320,7 @@ void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code, bool late) n
   attempt.permanent = exchange.permanent();
   attempt.retry_after = exchange.response().Header("retry-after");
   attempt.remote_code = exchange.RemoteCode();
-  const double uniform = random() / (static_cast<double>(std::mt19937::max()) + 1);
+  const double uniform = static_cast<double>(random()) / (static_cast<double>(std::mt19937::max()) + 1);
   const int64_t delay = RetryDelay(attempt, uniform, static_cast<int64_t>(time(nullptr)));
   if (delay < 0) {
     exchange.response().retries = transfer->attempt;

@@ -299,6 +299,8 @@ void Exchange::End(int code, bool late) noexcept {
   response_.wire_bytes = static_cast<uint64_t>(std::max<int64_t>(0, time_of(CURLINFO_SIZE_DOWNLOAD_T)));
   // libcurl calls it a success when the connection ends inside the head.
   if (code == CURLE_OK && !head_complete_) code_ = CURLE_PARTIAL_FILE;
+  // Not our callbacks' doing, so that of libcurl's decoder: something follows the end of the gzip stream.
+  if (code == CURLE_WRITE_ERROR && flaw_ == Flaw::kNone) flaw_ = Flaw::kContentEncoding;
   permanent_ = !ok() && IsPermanent(late);
   FreeHandle();
 }
@@ -398,7 +400,7 @@ Error Exchange::FlawError(int attempts) const {
     case Flaw::kHeaderSize:
       return Error(sqlstate::kProgramLimit, "headers of " + answer + " are too large", {}, {}, context);
     case Flaw::kContentEncoding:
-      return invalid("Its content encoding is not the one that was asked for, gzip.");
+      return invalid("Its content is neither plain nor one gzip stream, which is what was asked for.");
     case Flaw::kUnframed:
       return invalid("It gives neither a length nor chunks, so that a part that is missing would not be noticed.");
     case Flaw::kFraming:

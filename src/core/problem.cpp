@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
-#include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "url.hpp"
@@ -24,8 +24,8 @@ constexpr size_t kMaxBodyBytes = 4U << 20;
 constexpr size_t kMaxReadBytes = 80U << 10;
 // PostgREST's own bodies have two levels (details of PGRST201). Json::dump recurses.
 constexpr int kMaxDepth = 16;
-// A remote may cut what it repeats. From this many equal bytes on, the rest of a secret is hidden as far as it goes.
-constexpr size_t kMinPartBytes = 16;
+// Shorter than any real key, longer than what two texts share by chance.
+constexpr size_t kPartBytes = 16;
 constexpr std::string_view kHidden = "<hidden>";
 
 char Lower(char c) {
@@ -100,29 +100,40 @@ std::string StripTags(std::string_view html) {
   return text;
 }
 
-// Hides the secrets of one request in texts that came back.
+// Hides the secrets of one request in texts that came back: each as a whole, and each part of kPartBytes or more of
+// one, because a remote may cut what it repeats.
 class Redactor {
  public:
   explicit Redactor(const Request &request) {
     for (const auto &header : request.secret_headers) {
       const std::string_view value = header.second.Reveal();
       Add(value);
-      // The credential without its scheme, and the parts of a token: each alone must not be seen either.
+      // The credential without its scheme.
       if (const size_t blank = value.rfind(' '); blank != std::string_view::npos) Add(value.substr(blank + 1));
-      for (size_t at = 0; at < value.size(); at = std::min(value.find('.', at), value.size() - 1) + 1) {
-        const std::string_view part = value.substr(at, value.find('.', at) - at);
-        if (part.size() >= kMinPartBytes) Add(part);
-      }
     }
   }
 
   // As it is, but without secrets.
   std::string Hide(std::string_view text) const {
+    std::vector<bool> is_secret(text.size());
+    const auto mark = [&](size_t at, size_t size) {
+      std::fill_n(is_secret.begin() + static_cast<std::ptrdiff_t>(at), size, true);
+    };
+    for (size_t i = 0; i + kPartBytes <= text.size(); ++i) {
+      if (parts_.count(text.substr(i, kPartBytes)) > 0) mark(i, kPartBytes);
+    }
+    for (const std::string_view secret : short_secrets_) {
+      for (size_t i = text.find(secret); i != std::string_view::npos; i = text.find(secret, i + 1)) {
+        mark(i, secret.size());
+      }
+    }
     std::string shown;
-    for (size_t i = 0; i < text.size();) {
-      const size_t match = Match(text.substr(i));
-      shown += match > 0 ? kHidden : text.substr(i, 1);
-      i += std::max<size_t>(match, 1);
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (!is_secret[i]) {
+        shown += text[i];
+      } else if (i == 0 || !is_secret[i - 1]) {
+        shown += kHidden;
+      }
     }
     return shown;
   }
@@ -133,21 +144,13 @@ class Redactor {
 
  private:
   void Add(std::string_view secret) {
-    if (!secret.empty()) secrets_.push_back(secret);
-  }
-  // The bytes of the longest secret, or part of one, that the text starts with.
-  size_t Match(std::string_view text) const {
-    size_t longest = 0;
-    for (const std::string_view secret : secrets_) {
-      const size_t limit = std::min(text.size(), secret.size());
-      const auto end = text.begin() + static_cast<std::ptrdiff_t>(limit);
-      const auto same = static_cast<size_t>(std::mismatch(text.begin(), end, secret.begin()).first - text.begin());
-      if (same == secret.size() || same >= kMinPartBytes) longest = std::max(longest, same);
-    }
-    return longest;
+    if (!secret.empty() && secret.size() < kPartBytes) short_secrets_.push_back(secret);
+    for (size_t i = 0; i + kPartBytes <= secret.size(); ++i)
+      parts_.insert(secret.substr(i, kPartBytes));
   }
 
-  std::vector<std::string_view> secrets_;
+  std::unordered_set<std::string_view> parts_;  // all of kPartBytes, views of the request's secrets
+  std::vector<std::string_view> short_secrets_;
 };
 
 // --- Reading --------------------------------------------------------------------------------------------------------
@@ -306,9 +309,9 @@ Meaning MeaningOf(const Response &response, const Body &body) {
   }
   if (IsErrorState(body.code)) return {body.code.c_str()};
   if (IsPostgrestCode(body.code)) {
-    // A code not in the table: the status says whose fault it is, but 401, 403 and 404 say nothing about keys or
+    // A code not in the table: the status says whose fault it is, but 403 and 404 then say nothing of privileges or
     // tables.
-    return MeaningOfStatus(response.status >= 500 ? response.status : 400);
+    return MeaningOfStatus(response.status >= 500 || response.status == 401 ? response.status : 400);
   }
   if (response.status == 401 || response.status == 403) {
     for (const RefusalRow &row : kRefusals) {
@@ -322,21 +325,24 @@ Meaning MeaningOf(const Response &response, const Body &body) {
 
 // --- Wording --------------------------------------------------------------------------------------------------------
 
-// The host of an absolute Location, or nothing: its path and query may carry secrets.
-std::string RedirectHost(std::string_view location) {
+// The host of an absolute Location, or nothing: its path and query may carry secrets of others, and with one of ours in
+// the host it is no host.
+std::string RedirectHost(const Response &response, const Redactor &redactor) {
+  const std::string location = redactor.Hide(response.Header("location").substr(0, kMaxReadBytes));
   const size_t start = location.find("://");
-  if (start == std::string_view::npos) return {};
+  if (start == std::string::npos) return {};
   try {
-    return ParseBaseUrl("location", location.substr(0, location.find_first_of("/?#", start + 3))).host;
+    return ParseBaseUrl("location", std::string_view(location).substr(0, location.find_first_of("/?#", start + 3)))
+        .host;
   } catch (const Error &) {
     return {};
   }
 }
 
-std::string OwnMessage(const Response &response) {
+std::string OwnMessage(const Response &response, const Redactor &redactor) {
   const std::string status = "status " + std::to_string(response.status);
   if (IsRedirect(response.status)) {
-    const std::string host = RedirectHost(response.Header("location"));
+    const std::string host = RedirectHost(response, redactor);
     return "remote answered with a redirect (" + status + ")" + (host.empty() ? "" : " to host \"" + host + "\"");
   }
   switch (response.status) {
@@ -386,7 +392,7 @@ Error RemoteProblem(const Request &request, const Response &response) {
   std::string message = meaning.message;
   if (message.empty() && !is_redirect) message = redactor.Clean(body.message, kMaxFieldBytes);
   // A message of blanks says nothing.
-  if (message.find_first_not_of(' ') == std::string::npos) message = OwnMessage(response);
+  if (message.find_first_not_of(' ') == std::string::npos) message = OwnMessage(response, redactor);
 
   std::string detail = meaning.detail;
   std::string hint = meaning.hint;

@@ -18,10 +18,10 @@ namespace supabase {
 //   08006, 503, 540 (project paused) and PGRST000 to 003 → 57P03; 57014 (the remote's statement timeout) stays 57014
 //   with a detail that it was the remote's.
 // Remote text is untrusted: each field is cut at 1 kB, control characters become blanks, invalid UTF-8 '?', and every
-// secret of the request that the remote echoes becomes "<hidden>". HTML is stripped of tags and cut at 200 characters.
-// A 401 or 403 without code in which the gateway speaks of the schema, the API key or the JWT is 28000 with a hint what
-// to set. Where the table has a hint of its own, the remote's goes to the end of the detail. Context: "remote request:
-// GET /rest/v1/…" (the label, cut at 300 characters).
+// secret of the request that the remote echoes, or 16 bytes of one, becomes "<hidden>". HTML is stripped of tags and
+// cut at 200 characters. A 401 or 403 without code in which the gateway speaks of the schema, the API key or the JWT is
+// 28000 with a hint what to set. Where the table has a hint of its own, the remote's goes to the end of the detail.
+// Context: "remote request: GET /rest/v1/…" (the label, cut at 300 characters).
 Error RemoteProblem(const Request &request, const Response &response);
 
 // The "code" of a PostgREST error body, or an empty string.

@@ -22,18 +22,19 @@ struct BaseUrl {
   bool IsLoopback() const;
 };
 
-// Throws Error (HV024) whose message names `option`.
+// Throws Error (HV024) whose message names `option` and never repeats the text. Beyond the grammar: at most 512 bytes,
+// no port 0, no empty or dot segment in the path, a host that ends in a number must be a plain IPv4 address.
 BaseUrl ParseBaseUrl(std::string_view option, std::string_view text);
 
 // Percent-encodes every byte except RFC 3986 unreserved characters.
 std::string PercentEncode(std::string_view text);
-// As above, but leaves alone what PostgREST's grammar uses and what is safe in a query component: , . : ( ) * ' ! ~ @ / $ -
+// As above, but leaves alone what PostgREST's grammar uses and what is safe in a query component: ,.:()*'!~@/$-
 // Encodes '+', ';', '&', '=', '#', '%', '"', blanks, control characters and all bytes above 0x7F (PostgREST splits
 // parameters at '&' and ';' and takes '+' for a blank).
 std::string QueryEncode(std::string_view text);
 
-// Whether `host` is covered by a comma-separated list of names in which a leading "*." stands for one or more labels, a
-// single "*" for every host. Case-insensitive. An empty list covers nothing.
+// Whether `host` is covered by a comma-separated list of names in which a leading "*." stands for one or more labels
+// (of a name, not of an address), a single "*" for every host. Case-insensitive. An empty list covers nothing.
 bool HostMatches(std::string_view host, std::string_view list);
 // Whether `host` is in the list by its own name, not through a wildcard.
 bool HostListedLiterally(std::string_view host, std::string_view list);

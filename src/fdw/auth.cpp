@@ -183,7 +183,7 @@ bool UseRequestToken(const Server *server, Credential *credential) {
     std::string_view const text = StripBearer(token);
     identity->claims = DecodeJwt(text);
     identity->token = Secret(text);
-  }, Statement::kHide);
+  });
   explicit_bzero(token, strlen(token));
   UseToken(identity, server, credential);
   return true;
@@ -224,11 +224,10 @@ void ReadToken(const char *token, Identity *identity) {
     identity->claims = DecodeJwt(text);
     identity->token = Secret(text);
     CheckNotExpired(identity->claims.exp.value_or(0), now);
-  }, Statement::kHide);
+  });
   const Claims &claims = identity->claims;
   if (claims.nbf.value_or(0) > now + kClockSkew || claims.iat.value_or(0) > now + kClockSkew) {
-    ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("the user's token is not valid yet by this server's clock"),
-                      errhidestmt(true), errhidecontext(true)));
+    ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("the user's token is not valid yet by this server's clock")));
   }
 }
 
@@ -270,7 +269,7 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
     if (credential->authorization.empty() && ClassifyKey(api_key) == KeyKind::kJwt) {
       credential->authorization = Secret(std::string("Bearer ") + api_key);
     }
-  }, Statement::kHide);
+  });
 }
 
 void AddCredential(const Credential &credential, Request *request) {
@@ -282,7 +281,7 @@ IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) 
   if (!is_local && setting_require_local_auth) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a token for the whole session is not allowed"),
                     errdetail("The setting supabase_fdw.require_local_auth is on."),
-                    errhint("Use is_local => true inside the transaction."), errhidestmt(true), errhidecontext(true)));
+                    errhint("Use is_local => true inside the transaction.")));
   }
   if (token == nullptr && !is_local) {
     ClearIdentity(server);
@@ -298,7 +297,7 @@ IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) 
              Guard([&] { return TokenBelongs(identity->claims, "", "") == Belongs::kUnnamed; })) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                     errmsg("the user's token names no project, and the database has several project servers"),
-                    errhint("Use supabase_set_auth(…, server => '…')."), errhidestmt(true), errhidecontext(true)));
+                    errhint("Use supabase_set_auth(…, server => '…').")));
   }
   if (!is_local) DropLocal(identity->server_id);
   RandomBytes const random = MakeRandom();

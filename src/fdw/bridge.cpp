@@ -43,13 +43,11 @@ Failure DescribeCurrent() noexcept {
   }
 }
 
-void Report(const Failure &failure, Statement statement) {
-  bool const hide = statement == Statement::kHide;
+void Report(const Failure &failure) {
   ereport(ERROR, (errcode(failure.sqlstate), errmsg_internal("%s", failure.message),
                   failure.detail[0] != '\0' ? errdetail_internal("%s", failure.detail) : 0,
                   failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0,
-                  failure.context[0] != '\0' ? errcontext_msg("%s", failure.context) : 0, errhidestmt(hide),
-                  errhidecontext(hide)));
+                  failure.context[0] != '\0' ? errcontext_msg("%s", failure.context) : 0));
   pg_unreachable();
 }
 
@@ -73,6 +71,18 @@ void Await(Session *session, const Transfer *transfer) {
     CHECK_FOR_INTERRUPTS();
   }
 }
+
+void StatementHider::Push() {
+  callback_.previous = error_context_stack;
+  callback_.arg = nullptr;
+  callback_.callback = [](void *) {
+    errhidestmt(true);
+    errhidecontext(true);
+  };
+  error_context_stack = &callback_;
+}
+
+void StatementHider::Pop() { error_context_stack = callback_.previous; }
 
 char *ToServer(const char *text, size_t size) {
   char *converted = pg_any_to_server(text, static_cast<int>(size), PG_UTF8);

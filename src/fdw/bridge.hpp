@@ -26,11 +26,8 @@ struct Failure {
   const char *context;
 };
 
-// Whether the failing statement may appear in the log: not when it carries a token as a literal.
-enum class Statement { kShow, kHide };
-
 Failure DescribeCurrent() noexcept;
-[[noreturn]] void Report(const Failure &failure, Statement statement);
+[[noreturn]] void Report(const Failure &failure);
 
 template <typename F, typename R>
 bool RunNoexcept(F &core, R *result, Failure *failure) noexcept {
@@ -57,16 +54,16 @@ bool RunVoidNoexcept(F &core, Failure *failure) noexcept {
 // Runs core code. An exception becomes a PostgreSQL error, raised only after every catch block has ended and every C++
 // object below is gone. The lambda captures references and plain values and makes no PostgreSQL call.
 template <typename F>
-auto Guard(F core, Statement statement = Statement::kShow) -> std::invoke_result_t<F &> {
+auto Guard(F core) -> std::invoke_result_t<F &> {
   using R = std::invoke_result_t<F &>;
   static_assert(std::is_trivially_destructible_v<F>, "capture references and plain values only");
   Failure failure;
   if constexpr (std::is_void_v<R>) {
-    if (!RunVoidNoexcept(core, &failure)) Report(failure, statement);
+    if (!RunVoidNoexcept(core, &failure)) Report(failure);
   } else {
     static_assert(std::is_trivially_destructible_v<R>, "return plain values only");
     R result{};
-    if (!RunNoexcept(core, &result, &failure)) Report(failure, statement);
+    if (!RunNoexcept(core, &result, &failure)) Report(failure);
     return result;
   }
 }
@@ -92,6 +89,17 @@ T *Own(MemoryContext context, Args &&...args) {
 // Waits until the transfer is done; interrupts are served while it waits (cancel, statement_timeout, termination), and an
 // ERROR they raise leaves the transfer to its memory context. Must be called from a frame that owns nothing.
 void Await(Session *session, const Transfer *transfer);
+
+// Keeps the text of the running statement, which may hold a token or key as a literal, out of the log of every error that
+// is raised while it is pushed. PostgreSQL pops it itself when an error leaves.
+class StatementHider {
+ public:
+  void Push();
+  void Pop();
+
+ private:
+  ErrorContextCallback callback_;
+};
 
 // A copy of UTF-8 text in the database's encoding; raises 22P05 or 22021 for text it cannot hold.
 char *ToServer(const char *text, size_t size);

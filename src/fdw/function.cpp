@@ -63,10 +63,13 @@ void HideActivity() { pgstat_report_activity(STATE_RUNNING, "SELECT supabase_set
 // supabase_set_auth(access_token text, server name, is_local boolean) RETURNS supabase_identity
 Datum supabase_set_auth(PG_FUNCTION_ARGS) {
   HideActivity();
+  StatementHider hider;
+  hider.Push();
   char *token = PG_ARGISNULL(0) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(0));
   const Server *server = ServerArgument(fcinfo, 1);
   bool const is_local = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
   IdentityRow const row = SetIdentity(token, server, is_local);
+  hider.Pop();
   if (token == nullptr) PG_RETURN_NULL();
   explicit_bzero(token, strlen(token));
   PG_RETURN_DATUM(MakeIdentity(fcinfo, &row));

@@ -134,8 +134,7 @@ void CheckSecret(const Option *option, const char *value) {
     if (*c <= 0x20 || *c >= 0x7f) {
       ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
                       errmsg("value of option \"%s\" contains a blank, a control character or a non-ASCII character",
-                             option->name),
-                      errhidestmt(true)));
+                             option->name)));
     }
   }
   if (*value == '\0') {
@@ -183,7 +182,7 @@ void CheckValue(const Option *option, const char *value) {
   ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
                   errmsg("a secret cannot be an option of a %s: \"%s\"", PlaceName(place), name),
                   errdetail("Every role can read the options of servers, foreign tables and columns."),
-                  errhint("Set it with CREATE USER MAPPING … OPTIONS (api_key '…')."), errhidestmt(true)));
+                  errhint("Set it with CREATE USER MAPPING … OPTIONS (api_key '…').")));
   pg_unreachable();
 }
 
@@ -193,9 +192,8 @@ void CheckValue(const Option *option, const char *value) {
       if (strcasestr(name, word) != nullptr) RefuseSecret(name, place);
     }
   }
-  // A mistyped name in a user mapping may carry a secret too: the statement stays out of the log.
   ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
-                  errhint("Valid options in this context are: %s.", ValidNames(place)), errhidestmt(true)));
+                  errhint("Valid options in this context are: %s.", ValidNames(place))));
   pg_unreachable();
 }
 
@@ -308,11 +306,16 @@ Server *GetServerOptions(Oid server_id) {
   auto *server = static_cast<Server *>(palloc0(sizeof(Server)));
   server->id = server_id;
   server->name = foreign->servername;
-  server->management = foreign->servertype != nullptr && strcmp(foreign->servertype, "management") == 0;
+  const char *type = foreign->servertype != nullptr ? foreign->servertype : "project";
+  server->management = strcmp(type, "management") == 0;
   server->superuser_owned = superuser_arg(foreign->owner);
   if (server->management) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("server \"%s\" has type \"management\", which this version cannot query", server->name)));
+  }
+  if (strcmp(type, "project") != 0) {
+    ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("server \"%s\" has the unknown type \"%s\"", server->name, type),
+                    errhint("Valid types are: project, management.")));
   }
   SetAddress(server, options);
   const char *schema = FindOption(options, "schema_name");
@@ -407,6 +410,9 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
 
 // VALIDATOR of the wrapper: called for every CREATE and ALTER with the whole new list of options.
 Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
+  // Whatever is wrong with it: the statement may hold a secret, in the right place or in a wrong one.
+  StatementHider hider;
+  hider.Push();
   List *options = untransformRelOptions(PG_GETARG_DATUM(0));
   unsigned const place = PlaceOf(PG_GETARG_OID(1));
   ListCell *cell;
@@ -421,6 +427,7 @@ Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
     CheckValue(option, value);
   }
   if (place == kServer) CheckServerOptions(options);
+  hider.Pop();
   PG_RETURN_VOID();
 }
 
