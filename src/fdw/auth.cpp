@@ -69,7 +69,7 @@ IdentityStore *GetStore() {
 }
 
 void SetHandle(const char *name, const char *handle, bool is_local) {
-  strlcpy(pending_handle, handle, sizeof pending_handle);
+  (void)snprintf(pending_handle, sizeof pending_handle, "%s", handle);
   (void)set_config_option(name, handle, PGC_USERSET, PGC_S_SESSION, is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET, true, 0,
                           false);
   pending_handle[0] = '\0';

@@ -10,6 +10,7 @@
 #include "fdw/type.hpp"
 
 extern "C" {
+#include "common/int.h"
 #include "executor/executor.h"
 #include "portability/instr_time.h"
 }
