@@ -29,8 +29,9 @@ const char *IdentityStore::With(std::string_view handle, const unsigned char *ra
   IdentityState state;
   if (const IdentityState *old = Find(handle)) state = *old;
   auto &all = state.identities_;
-  all.erase(std::remove_if(all.begin(), all.end(), [&](const Identity &i) { return i.server_id == identity.server_id; }),
-            all.end());
+  all.erase(
+      std::remove_if(all.begin(), all.end(), [&](const Identity &i) { return i.server_id == identity.server_id; }),
+      all.end());
   all.push_back(std::move(identity));
   return Add(random, std::move(state));
 }
@@ -39,7 +40,8 @@ const char *IdentityStore::Without(std::string_view handle, const unsigned char 
   IdentityState state;
   if (const IdentityState *old = Find(handle)) state = *old;
   auto &all = state.identities_;
-  all.erase(std::remove_if(all.begin(), all.end(), [&](const Identity &i) { return i.server_id == server_id; }), all.end());
+  all.erase(std::remove_if(all.begin(), all.end(), [&](const Identity &i) { return i.server_id == server_id; }),
+            all.end());
   if (all.empty()) return "";
   return Add(random, std::move(state));
 }
@@ -57,7 +59,8 @@ void IdentityStore::Keep(std::string_view first, std::string_view second) noexce
 
 Belongs TokenBelongs(const Claims &claims, std::string_view host, std::string_view ref) {
   if (!claims.ref.empty()) return !ref.empty() && claims.ref == ref ? Belongs::kYes : Belongs::kNo;
-  // "iss" is a URL for Auth's tokens (https://<ref>.supabase.co/auth/v1); keys signed by hand have words such as "supabase".
+  // "iss" is a URL for Auth's tokens (https://<ref>.supabase.co/auth/v1); keys signed by hand have words such as
+  // "supabase".
   if (claims.iss.find("://") == std::string::npos) return Belongs::kUnnamed;
   try {
     return ParseBaseUrl("iss", claims.iss).host == host ? Belongs::kYes : Belongs::kNo;

@@ -17,11 +17,11 @@ namespace supabase {
 // gives rollback, savepoints, SET LOCAL, RESET and DISCARD, while no SQL can read a token: it is only here.
 
 struct Identity {
-  Secret token;             // empty: explicitly nobody (hides an identity of wider scope)
+  Secret token;  // empty: explicitly nobody (hides an identity of wider scope)
   Claims claims;
-  unsigned server_id = 0;   // 0: every server
-  std::string bound_host;   // host of that server when the token was set
-  unsigned setter = 0;      // role that set it
+  unsigned server_id = 0;  // 0: every server
+  std::string bound_host;  // host of that server when the token was set
+  unsigned setter = 0;     // role that set it
 };
 
 class IdentityState {
@@ -55,13 +55,14 @@ class IdentityStore {
   std::map<std::string, IdentityState, std::less<>> states_;
 };
 
-// Whether a token with these claims belongs to the project at `host` (`ref` is its project reference, or empty): "iss" is a
-// URL of that host, or the older "ref" claim is that reference. kUnnamed: the token names no project at all.
+// Whether a token with these claims belongs to the project at `host` (`ref` is its project reference, or empty): "iss"
+// is a URL of that host, or the older "ref" claim is that reference. kUnnamed: the token names no project at all.
 enum class Belongs { kYes, kNo, kUnnamed };
 Belongs TokenBelongs(const Claims &claims, std::string_view host, std::string_view ref);
 
 // A request header's value out of the JSON object that PostgREST keeps in the setting request.headers (names in lower
-// case); nullopt when the text is empty or has no such header or an empty one. Throws Error 22023 when it is no such object.
+// case); nullopt when the text is empty or has no such header or an empty one. Throws Error 22023 when it is no such
+// object.
 std::optional<Secret> RequestHeader(std::string_view json, std::string_view name);
 
 }  // namespace supabase

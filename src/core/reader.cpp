@@ -23,8 +23,8 @@ void CheckNotExpired(int64_t expires_at, int64_t now) {
   std::time_t const when = expires_at;
   char text[32] = "";
   if (gmtime_r(&when, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  throw Error(sqlstate::kInvalidAuthorization, "the user's token has expired", std::string("It expired at ") + text + ".",
-              "Get a new token and call supabase_set_auth with it.");
+  throw Error(sqlstate::kInvalidAuthorization, "the user's token has expired",
+              std::string("It expired at ") + text + ".", "Get a new token and call supabase_set_auth with it.");
 }
 
 Reader::Reader(Session *session, Request prototype, Pager pager, int64_t expires_at)

@@ -23,8 +23,8 @@ namespace {
 constexpr char kSessionHandle[] = "supabase_fdw.session_handle";
 constexpr char kLocalHandle[] = "supabase_fdw.local_handle";
 
-// Values of the two settings: names of states in the store, or "". Session scope and transaction scope are apart, so that
-// a session-wide change made beside a transaction-local token does not carry that token past the transaction.
+// Values of the two settings: names of states in the store, or "". Session scope and transaction scope are apart, so
+// that a session-wide change made beside a transaction-local token does not carry that token past the transaction.
 char *session_handle = nullptr;
 char *local_handle = nullptr;
 // The handle that SetHandle is about to set; no other value than this and '' is ever accepted.
@@ -42,14 +42,18 @@ bool CheckHandle(char **value, void **, GucSource) {
   return false;
 }
 
-// Any change inside a transaction, RESET included, may be rolled back. What the end of a transaction restores comes here
-// too, but then the transaction is no longer in progress.
+// Any change inside a transaction, RESET included, may be rolled back. What the end of a transaction restores comes
+// here too, but then the transaction is no longer in progress.
 void AssignHandle(const char *, void *) {
   if (IsTransactionState()) changed_in_transaction = true;
 }
 
-const char *ShowSessionHandle() { return session_handle != nullptr && *session_handle != '\0' ? "<set>" : "<unset>"; }
-const char *ShowLocalHandle() { return local_handle != nullptr && *local_handle != '\0' ? "<set>" : "<unset>"; }
+const char *ShowSessionHandle() {
+  return session_handle != nullptr && *session_handle != '\0' ? "<set>" : "<unset>";
+}
+const char *ShowLocalHandle() {
+  return local_handle != nullptr && *local_handle != '\0' ? "<set>" : "<unset>";
+}
 
 // At the end of a transaction that set nothing the settings' stack is flat: what the two handles do not name is
 // unreachable and is wiped. (A transaction that did set one is followed by another, or by the sweep in SetIdentity.)
@@ -70,8 +74,8 @@ IdentityStore *GetStore() {
 
 void SetHandle(const char *name, const char *handle, bool is_local) {
   (void)snprintf(pending_handle, sizeof pending_handle, "%s", handle);
-  (void)set_config_option(name, handle, PGC_USERSET, PGC_S_SESSION, is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET, true, 0,
-                          false);
+  (void)set_config_option(name, handle, PGC_USERSET, PGC_S_SESSION, is_local ? GUC_ACTION_LOCAL : GUC_ACTION_SET, true,
+                          0, false);
   pending_handle[0] = '\0';
 }
 
@@ -103,20 +107,23 @@ void DropLocal(unsigned server_id) {
   pg_unreachable();
 }
 
-// A token goes only where it was meant to go: to the server it was given for, as long as that has the same address, or to
-// the project that issued it.
+// A token goes only where it was meant to go: to the server it was given for, as long as that has the same address, or
+// to the project that issued it.
 void CheckOrigin(const Identity *identity, const Server *server) {
   if (identity->server_id != 0) {
     if (strcmp(identity->bound_host.c_str(), server->host) == 0) return;
     RefuseToken(server, "The server's address has changed since the token was set.",
                 "Call supabase_set_auth again if the new address may have the token.");
   }
-  switch (Guard([&] { return TokenBelongs(identity->claims, server->host, server->project_ref != nullptr ? server->project_ref : ""); })) {
+  switch (Guard([&] {
+    return TokenBelongs(identity->claims, server->host, server->project_ref != nullptr ? server->project_ref : "");
+  })) {
     case Belongs::kYes:
       return;
     case Belongs::kNo:
-      RefuseToken(server, "Its issuer is another project.",
-                  psprintf("Call supabase_set_auth(…, server => '%s') if this server may have the token.", server->name));
+      RefuseToken(
+          server, "Its issuer is another project.",
+          psprintf("Call supabase_set_auth(…, server => '%s') if this server may have the token.", server->name));
     case Belongs::kUnnamed:
       if (CountProjectServers() <= 1) return;
       RefuseToken(server, "It names no project, and the database has several project servers.",
@@ -172,8 +179,8 @@ void UseToken(const Identity *identity, const Server *server, Credential *creden
   });
 }
 
-// The token of the PostgREST request that the local session serves: its own header first, else the caller's Authorization.
-// The origin check keeps a token of the local project from going to another one.
+// The token of the PostgREST request that the local session serves: its own header first, else the caller's
+// Authorization. The origin check keeps a token of the local project from going to another one.
 bool UseRequestToken(const Server *server, Credential *credential) {
   char *token = RequestToken("x-supabase-auth");
   if (token == nullptr) token = RequestToken("authorization");
@@ -200,7 +207,9 @@ bool UseUserToken(const Server *server, Oid user_id, List *mapping, Credential *
   return server->forward_request_jwt && UseRequestToken(server, credential);
 }
 
-const char *TextOrNull(const std::string &text) { return text.empty() ? nullptr : text.c_str(); }
+const char *TextOrNull(const std::string &text) {
+  return text.empty() ? nullptr : text.c_str();
+}
 
 IdentityRow MakeRow(const Identity *identity, const char *scope) {
   auto copy = [](const std::string &text) -> const char * {
@@ -253,9 +262,9 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
   const char *jwt = FindOption(mapping, "jwt");
   bool const as_user = actor == Actor::kUser && UseUserToken(server, user_id, mapping, credential);
   if (!as_user && jwt == nullptr && actor == Actor::kUser && server->require_user_jwt) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                    errmsg("server \"%s\" requires a user's token", server->name),
-                    errhint("Call supabase_set_auth first.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+             errmsg("server \"%s\" requires a user's token", server->name), errhint("Call supabase_set_auth first.")));
   }
   Guard([&] {
     if (!as_user && jwt != nullptr) {
@@ -274,7 +283,8 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
 
 void AddCredential(const Credential &credential, Request *request) {
   if (!credential.api_key.empty()) request->secret_headers.emplace_back("apikey", credential.api_key);
-  if (!credential.authorization.empty()) request->secret_headers.emplace_back("Authorization", credential.authorization);
+  if (!credential.authorization.empty())
+    request->secret_headers.emplace_back("Authorization", credential.authorization);
 }
 
 IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) {
@@ -321,7 +331,8 @@ void ClearIdentity(const Server *server) {
   const IdentityState *state = identities->Find(session_handle);
   if (state == nullptr || state->Find(server->id) == nullptr) return;
   RandomBytes const random = MakeRandom();
-  SetHandle(kSessionHandle, Guard([&] { return identities->Without(session_handle, random.bytes, server->id); }), false);
+  SetHandle(kSessionHandle, Guard([&] { return identities->Without(session_handle, random.bytes, server->id); }),
+            false);
 }
 
 List *ListIdentities() {

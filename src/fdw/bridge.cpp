@@ -82,7 +82,9 @@ void StatementHider::Push() {
   error_context_stack = &callback_;
 }
 
-void StatementHider::Pop() { error_context_stack = callback_.previous; }
+void StatementHider::Pop() {
+  error_context_stack = callback_.previous;
+}
 
 char *ToServer(const char *text, size_t size) {
   char *converted = pg_any_to_server(text, static_cast<int>(size), PG_UTF8);
@@ -90,9 +92,9 @@ char *ToServer(const char *text, size_t size) {
 }
 
 char *ToUtf8(const char *text) {
-  return reinterpret_cast<char *>(
-      pg_do_encoding_conversion(reinterpret_cast<unsigned char *>(const_cast<char *>(text)),
-                                static_cast<int>(strlen(text)), GetDatabaseEncoding(), PG_UTF8));
+  return reinterpret_cast<char *>(pg_do_encoding_conversion(reinterpret_cast<unsigned char *>(const_cast<char *>(text)),
+                                                            static_cast<int>(strlen(text)), GetDatabaseEncoding(),
+                                                            PG_UTF8));
 }
 
 }  // namespace supabase::pg

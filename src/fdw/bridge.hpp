@@ -14,8 +14,8 @@ class Transfer;
 
 namespace supabase::pg {
 
-// The only door between PostgreSQL (errors by longjmp, no destructors) and core (exceptions, RAII). The rule it serves: no
-// PostgreSQL call is ever made below a C++ frame that owns anything.
+// The only door between PostgreSQL (errors by longjmp, no destructors) and core (exceptions, RAII). The rule it serves:
+// no PostgreSQL call is ever made below a C++ frame that owns anything.
 
 // What a caught exception leaves behind: plain pointers into the current memory context, safe to hold across ereport().
 struct Failure {
@@ -86,12 +86,12 @@ T *Own(MemoryContext context, Args &&...args) {
   return slot->object;
 }
 
-// Waits until the transfer is done; interrupts are served while it waits (cancel, statement_timeout, termination), and an
-// ERROR they raise leaves the transfer to its memory context. Must be called from a frame that owns nothing.
+// Waits until the transfer is done; interrupts are served while it waits (cancel, statement_timeout, termination), and
+// an ERROR they raise leaves the transfer to its memory context. Must be called from a frame that owns nothing.
 void Await(Session *session, const Transfer *transfer);
 
-// Keeps the text of the running statement, which may hold a token or key as a literal, out of the log of every error that
-// is raised while it is pushed. PostgreSQL pops it itself when an error leaves.
+// Keeps the text of the running statement, which may hold a token or key as a literal, out of the log of every error
+// that is raised while it is pushed. PostgreSQL pops it itself when an error leaves.
 class StatementHider {
  public:
   void Push();

@@ -44,7 +44,8 @@ void BuildArray(ConditionBuilder *builder, const char *column, int number, const
   bool *nulls;
   int count;
   get_typlenbyvalalign(type, &length, &by_value, &align);
-  deconstruct_array(DatumGetArrayTypeP(parameters->values[number]), type, length, by_value, align, &values, &nulls, &count);
+  deconstruct_array(DatumGetArrayTypeP(parameters->values[number]), type, length, by_value, align, &values, &nulls,
+                    &count);
   for (int i = 0; i < count; i++) {
     const char *text = nulls[i] ? nullptr : ToUtf8(DatumToText(type, values[i]));
     Guard([&] { builder->InValue(text); });

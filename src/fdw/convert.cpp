@@ -69,8 +69,9 @@ Datum ConvertCell(ColumnConverter *converter, const Cell *cell, bool *isnull) {
   *isnull = cell->kind == Cell::Kind::kNull;
   if (*isnull) {
     // A domain's constraints may refuse NULL: its input function decides.
-    return converter->input.fn_strict ? Datum(0)
-                                      : InputFunctionCall(&converter->input, nullptr, converter->input_param, converter->typmod);
+    return converter->input.fn_strict
+               ? Datum(0)
+               : InputFunctionCall(&converter->input, nullptr, converter->input_param, converter->typmod);
   }
   switch (converter->direct) {
     case ColumnConverter::kInt2:

@@ -8,8 +8,8 @@ namespace supabase::pg {
 // Conversion of one column's cells. Plain data; lives as long as the scan.
 struct ColumnConverter {
   AttrNumber attno;
-  const char *name;      // local name, for messages
-  Oid type;              // of the local column
+  const char *name;  // local name, for messages
+  Oid type;          // of the local column
   int32 typmod;
   Oid input_param;
   FmgrInfo input;
@@ -22,7 +22,7 @@ void InitConverter(ColumnConverter *converter, Form_pg_attribute attribute, Memo
 // Where a conversion is, for the error context: column, foreign table and the row's key.
 struct ConvertPosition {
   const char *table;
-  const ColumnConverter *converter;   // NULL while no conversion runs
+  const ColumnConverter *converter;  // NULL while no conversion runs
   const Cell *row;
   int key_count;
   const int *key;                     // positions of the key's columns in the row

@@ -11,8 +11,9 @@ extern "C" {
 #include "utils/typcache.h"
 }
 
-// What may be shipped: a condition whose answer is the same on both sides. The remote parses a literal with the column's
-// own type (postgrest.md 1.6), so both sides of a comparison must have one type, or be integers whose value fits.
+// What may be shipped: a condition whose answer is the same on both sides. The remote parses a literal with the
+// column's own type (postgrest.md 1.6), so both sides of a comparison must have one type, or be integers whose value
+// fits.
 
 namespace supabase::pg {
 namespace {
@@ -24,11 +25,17 @@ List *Refuse(DeparseContext *context, const char *reason) {
   return NIL;
 }
 
-List *MakeNode(Kind kind) { return list_make1(makeInteger(static_cast<int>(kind))); }
+List *MakeNode(Kind kind) {
+  return list_make1(makeInteger(static_cast<int>(kind)));
+}
 
-bool IsInteger(Oid type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+bool IsInteger(Oid type) {
+  return type == INT2OID || type == INT4OID || type == INT8OID;
+}
 
-int IntegerWidth(Oid type) { return type == INT2OID ? 2 : type == INT4OID ? 4 : 8; }
+int IntegerWidth(Oid type) {
+  return type == INT2OID ? 2 : type == INT4OID ? 4 : 8;
+}
 
 int64 IntegerValue(Oid type, Datum value) {
   return type == INT2OID ? DatumGetInt16(value) : type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
@@ -196,8 +203,8 @@ List *DeparseOperator(DeparseContext *context, OpExpr *clause) {
   if (!ComparisonAllowed(context, attno, op, clause->inputcollid, ColumnCollation(context, attno))) return NIL;
   Node *value = ComparedValue(context, ColumnType(context, attno), right);
   if (value == nullptr) return NIL;
-  return lappend(lappend(lappend(MakeNode(Kind::kCompare), ColumnName(context, attno)), makeInteger(static_cast<int>(op))),
-                 value);
+  return lappend(
+      lappend(lappend(MakeNode(Kind::kCompare), ColumnName(context, attno)), makeInteger(static_cast<int>(op))), value);
 }
 
 // The elements of a constant array, appended to a kIn node; NIL when one does not fit.
@@ -339,7 +346,8 @@ bool ShippableOrder(const DeparseContext *context, AttrNumber attno, Oid opfamil
   if (column->remote_type != nullptr) return false;
   Oid const type = ColumnType(context, attno);
   TypeRule const rule = GetTypeRule(type);
-  if (!rule.ordering || lookup_type_cache(getBaseType(type), TYPECACHE_BTREE_OPFAMILY)->btree_opf != opfamily) return false;
+  if (!rule.ordering || lookup_type_cache(getBaseType(type), TYPECACHE_BTREE_OPFAMILY)->btree_opf != opfamily)
+    return false;
   return !rule.collated || (column->text_ordering && collation == ColumnCollation(context, attno));
 }
 

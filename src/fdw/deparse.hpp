@@ -13,8 +13,9 @@ namespace supabase::pg {
 // copyable), in which constants are text and everything else is an index into the plan's expressions:
 //   (kAnd | kOr, child, …)   (kNot, child)   (kIsNull | kIsTrue | kIsFalse | kIsUnknown, column)
 //   (kCompare, column, op, value)   (kIn, column, parameter, value, …)
-// with kinds and ops as Integers of core's enums and columns as Strings. A value is a String, the Integer of a parameter,
-// or the Integer kNullValue. `parameter` of kIn is an array parameter, or kNoParameter when the values follow.
+// with kinds and ops as Integers of core's enums and columns as Strings. A value is a String, the Integer of a
+// parameter, or the Integer kNullValue. `parameter` of kIn is an array parameter, or kNoParameter when the values
+// follow.
 inline constexpr int kNullValue = -1;
 inline constexpr int kNoParameter = -1;
 
@@ -39,8 +40,8 @@ bool ShippableOrder(const DeparseContext *context, AttrNumber attno, Oid opfamil
 // Text of a value by its type's output function, under settings that every PostgreSQL server reads the same way.
 char *DatumToText(Oid type, Datum value);
 
-// Pushes the tree onto core's builder, parameters replaced by their values' text. `values` and `isnull` are by parameter
-// number; NULL pointers stand for EXPLAIN, which shows $1, $2, …
+// Pushes the tree onto core's builder, parameters replaced by their values' text. `values` and `isnull` are by
+// parameter number; NULL pointers stand for EXPLAIN, which shows $1, $2, …
 struct ParameterValues {
   List *expressions;
   const Datum *values;

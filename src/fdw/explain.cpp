@@ -24,7 +24,8 @@ void ShowReasons(ScanState *state, ExplainState *explain) {
   auto *reasons = static_cast<List *>(list_nth(state->plan, kPlanReasons));
   List *texts = NIL;
   ListCell *cell;
-  foreach (cell, reasons) texts = lappend(texts, strVal(lfirst(cell)));
+  foreach (cell, reasons)
+    texts = lappend(texts, strVal(lfirst(cell)));
   if (texts != NIL) ExplainPropertyList("Local Filter Reason", texts, explain);
 }
 

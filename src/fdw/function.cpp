@@ -56,7 +56,9 @@ const Server *ServerArgument(FunctionCallInfo fcinfo, int number) {
 }
 
 // The statement may hold the token as a literal: other sessions must not go on reading it in pg_stat_activity.
-void HideActivity() { pgstat_report_activity(STATE_RUNNING, "SELECT supabase_set_auth(<hidden>)"); }
+void HideActivity() {
+  pgstat_report_activity(STATE_RUNNING, "SELECT supabase_set_auth(<hidden>)");
+}
 
 }  // namespace
 
@@ -88,7 +90,8 @@ Datum supabase_set_auth_from_request(PG_FUNCTION_ARGS) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("the header's name must not be null")));
   }
   char *header = text_to_cstring(PG_GETARG_TEXT_PP(0));
-  for (char *c = header; *c != '\0'; c++) *c = static_cast<char>(pg_ascii_tolower(static_cast<unsigned char>(*c)));
+  for (char *c = header; *c != '\0'; c++)
+    *c = static_cast<char>(pg_ascii_tolower(static_cast<unsigned char>(*c)));
   char *token = RequestToken(ToUtf8(header));
   if (token == nullptr) PG_RETURN_NULL();
   IdentityRow const row = SetIdentity(token, ServerArgument(fcinfo, 1), true);

@@ -28,14 +28,16 @@ struct ImportObjects {
 // One remote column as the statement writer sees it: plain text in the database's encoding.
 struct ColumnText {
   const char *name;
-  const char *type;         // remote or mapped name
+  const char *type;  // remote or mapped name
   bool known;
   bool key;
   bool not_null;
-  const char *references;   // NULL for none
+  const char *references;  // NULL for none
 };
 
-const char *Text(const std::string &text) { return ToServer(text.c_str(), text.size()); }
+const char *Text(const std::string &text) {
+  return ToServer(text.c_str(), text.size());
+}
 
 void FetchSchema(ImportObjects *objects, const Server *server, const char *remote_schema) {
   const char *schema = ToUtf8(remote_schema);
@@ -88,7 +90,8 @@ char *ReadIdentifier(const char **at) {
       appendStringInfoChar(&name, *c);
     }
   } else {
-    while (*c != '\0' && strchr(".([ \"", *c) == nullptr) appendStringInfoChar(&name, *c++);
+    while (*c != '\0' && strchr(".([ \"", *c) == nullptr)
+      appendStringInfoChar(&name, *c++);
   }
   *at = c;
   return name.len > 0 ? name.data : nullptr;
@@ -104,7 +107,8 @@ bool SplitTypeName(const char *text, TypeParts *parts) {
     parts->name = ReadIdentifier(&at);
   }
   const char *rest = at;
-  size_t const typmod = *rest == '(' ? strspn(rest + 1, "0123456789, ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") + 2 : 0;
+  size_t const typmod =
+      *rest == '(' ? strspn(rest + 1, "0123456789, ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") + 2 : 0;
   if (typmod > 0 && (strlen(rest) < typmod || rest[typmod - 1] != ')')) return false;
   parts->typmod = pnstrdup(rest, typmod);
   rest += typmod;
@@ -118,19 +122,22 @@ Oid FindLocalType(const TypeParts *parts, const char *local_schema) {
     if (schema == nullptr) continue;
     Oid const namespace_id = get_namespace_oid(schema, true);
     if (!OidIsValid(namespace_id)) continue;
-    Oid const type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, PointerGetDatum(parts->name), ObjectIdGetDatum(namespace_id));
+    Oid const type =
+        GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, PointerGetDatum(parts->name), ObjectIdGetDatum(namespace_id));
     if (OidIsValid(type) && get_typisdefined(type)) return type;
   }
   return InvalidOid;
 }
 
 // SQL text of the column's local type. `remote_type` is set when the local database lacks the type and text stands in.
-const char *LocalTypeText(const ColumnText *column, const char *table, const char *local_schema, const char **remote_type) {
+const char *LocalTypeText(const ColumnText *column, const char *table, const char *local_schema,
+                          const char **remote_type) {
   *remote_type = nullptr;
   if (column->known) return column->type;
   TypeParts parts;
   Oid const type = SplitTypeName(column->type, &parts) ? FindLocalType(&parts, local_schema) : InvalidOid;
-  if (OidIsValid(type)) return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
+  if (OidIsValid(type))
+    return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
   ereport(NOTICE, (errmsg("column \"%s\" of foreign table \"%s\" is imported as text", column->name, table),
                    errdetail("This database has no type %s.", column->type)));
   *remote_type = column->type;
@@ -161,11 +168,13 @@ ColumnText ReadColumn(const RemoteTable *table, const RemoteColumn *column) {
   // A view shows the key of its base table even where a join repeats it or makes it null. One that can be written shows
   // one table's rows, each once.
   bool const key = column->is_key && (!table->is_view || table->writable);
-  return {Text(column->name),  Text(type->name), type->known, key, column->not_null,
-          column->references.empty() ? nullptr : Text(column->references)};
+  return {Text(column->name), Text(type->name),
+          type->known,        key,
+          column->not_null,   column->references.empty() ? nullptr : Text(column->references)};
 }
 
-char *CreateTable(const RemoteTable *table, const char *name, const Server *server, const ImportForeignSchemaStmt *statement) {
+char *CreateTable(const RemoteTable *table, const char *name, const Server *server,
+                  const ImportForeignSchemaStmt *statement) {
   StringInfoData sql;
   initStringInfo(&sql);
   appendStringInfo(&sql, "CREATE FOREIGN TABLE %s (", quote_identifier(name));

@@ -24,22 +24,25 @@ PG_FUNCTION_INFO_V1(supabase_fdw_handler);
 
 // Runs in the postmaster too when the library is preloaded: settings only, no thread, no socket, no libcurl.
 void _PG_init(void) {
-  DefineCustomStringVariable("supabase_fdw.allowed_hosts", "Hosts that servers may have.",
-                             "A comma-separated list; a leading \"*.\" stands for any subdomain. Loopback addresses are also "
-                             "allowed for servers that a superuser owns.",
-                             &setting_allowed_hosts, "*.supabase.co, *.supabase.in, *.supabase.red, api.supabase.com",
-                             PGC_SUSET, GUC_LIST_INPUT, nullptr, nullptr, nullptr);
-  DefineCustomStringVariable("supabase_fdw.ca_file", "File with the certificates of trusted authorities, in PEM format.",
-                             "Empty: the operating system's.", &setting_ca_file, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
-  DefineCustomBoolVariable("supabase_fdw.enable_pushdown", "Sends conditions, order and limit to the remote server.",
-                           "Off: only column lists are sent; for finding out whether a wrong result comes from a condition.",
-                           &setting_enable_pushdown, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable(
+      "supabase_fdw.allowed_hosts", "Hosts that servers may have.",
+      "A comma-separated list; a leading \"*.\" stands for any subdomain. Loopback addresses are also "
+      "allowed for servers that a superuser owns.",
+      &setting_allowed_hosts, "*.supabase.co, *.supabase.in, *.supabase.red, api.supabase.com", PGC_SUSET,
+      GUC_LIST_INPUT, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable(
+      "supabase_fdw.ca_file", "File with the certificates of trusted authorities, in PEM format.",
+      "Empty: the operating system's.", &setting_ca_file, "", PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable(
+      "supabase_fdw.enable_pushdown", "Sends conditions, order and limit to the remote server.",
+      "Off: only column lists are sent; for finding out whether a wrong result comes from a condition.",
+      &setting_enable_pushdown, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("supabase_fdw.proxy", "Proxy for remote requests.",
-                             "Empty: none; the environment's proxy variables are ignored.", &setting_proxy, "", PGC_SUSET, 0,
-                             nullptr, nullptr, nullptr);
+                             "Empty: none; the environment's proxy variables are ignored.", &setting_proxy, "",
+                             PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("supabase_fdw.require_local_auth", "Refuses tokens for the whole session.",
-                           "For connections behind a transaction pooler.", &setting_require_local_auth, false, PGC_SUSET, 0,
-                           nullptr, nullptr, nullptr);
+                           "For connections behind a transaction pooler.", &setting_require_local_auth, false,
+                           PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("supabase_fdw.trace", "Logs method, path, status and size of each remote request.", nullptr,
                            &setting_trace, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineAuthSettings();

@@ -31,12 +31,12 @@ struct Option {
   const char *name;
   unsigned places;
   Kind kind;
-  double min, max;       // kInt, kSeconds, kBytes
-  const char *choices;   // kChoice: separated by blanks
+  double min, max;      // kInt, kSeconds, kBytes
+  const char *choices;  // kChoice: separated by blanks
 };
 
-// A new option is a row. Ranges: a page above 1,000,000 rows exceeds what hosted projects can set as their cap; timeouts
-// up to an hour; an answer up to PostgreSQL's own limit for one value (1 GB).
+// A new option is a row. Ranges: a page above 1,000,000 rows exceeds what hosted projects can set as their cap;
+// timeouts up to an hour; an answer up to PostgreSQL's own limit for one value (1 GB).
 constexpr Option kOptions[] = {
     {"project_ref", kServer, Kind::kRef, 0, 0, nullptr},
     {"url", kServer, Kind::kUrl, 0, 0, nullptr},
@@ -122,7 +122,8 @@ void CheckNumber(const Option *option, const char *value, int unit_flags, const 
 void CheckChoice(const Option *option, const char *value) {
   size_t const size = strlen(value);
   for (const char *word = option->choices; word != nullptr; word = strchr(word, ' ')) {
-    while (*word == ' ') word++;
+    while (*word == ' ')
+      word++;
     if (strncmp(word, value, size) == 0 && (word[size] == ' ' || word[size] == '\0') && size > 0) return;
   }
   BadValue(option, value, psprintf("Valid values are: %s.", option->choices));
@@ -172,7 +173,8 @@ void CheckValue(const Option *option, const char *value) {
       break;
     case Kind::kRef:
       if (!Guard([&] { return IsProjectRef(value); })) {
-        BadValue(option, value, "A project reference is 20 lower-case letters, as in https://<project_ref>.supabase.co.");
+        BadValue(option, value,
+                 "A project reference is 20 lower-case letters, as in https://<project_ref>.supabase.co.");
       }
       break;
   }
@@ -238,14 +240,15 @@ void CheckScheme(List *options, const char *name) {
 void CheckServerOptions(List *options) {
   const char *addresses[] = {"project_ref", "url", "rest_url"};
   int given = 0;
-  for (const char *name : addresses) given += FindOption(options, name) != nullptr ? 1 : 0;
+  for (const char *name : addresses)
+    given += FindOption(options, name) != nullptr ? 1 : 0;
   if (given > 1) {
     ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
                     errmsg("options \"project_ref\", \"url\" and \"rest_url\" exclude each other")));
   }
   if (BoolOption(options, "allow_insecure", false) && !superuser()) {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("must be superuser to set option \"allow_insecure\"")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be superuser to set option \"allow_insecure\"")));
   }
   CheckScheme(options, "url");
   CheckScheme(options, "rest_url");
@@ -262,7 +265,8 @@ void SetAddress(Server *server, List *options) {
   }
   const char *text = ref != nullptr ? psprintf("https://%s.supabase.co", ref) : url != nullptr ? url : rest_url;
   const char *suffix = rest_url != nullptr ? "" : "/rest/v1";
-  // One buffer for all three texts: each is a part of the address, which is at most a few characters longer than `text`.
+  // One buffer for all three texts: each is a part of the address, which is at most a few characters longer than
+  // `text`.
   size_t const size = strlen(text) + strlen(suffix) + 32;
   auto *rest = static_cast<char *>(palloc0(size));
   auto *path = static_cast<char *>(palloc0(size));
@@ -278,7 +282,8 @@ void SetAddress(Server *server, List *options) {
   server->host = host;
   server->project_ref = ref;
   const char *dot = strchr(host, '.');
-  if (ref == nullptr && dot != nullptr && Guard([&] { return HostMatches(host, "*.supabase.co, *.supabase.in, *.supabase.red"); })) {
+  if (ref == nullptr && dot != nullptr &&
+      Guard([&] { return HostMatches(host, "*.supabase.co, *.supabase.in, *.supabase.red"); })) {
     server->project_ref = pnstrdup(host, static_cast<Size>(dot - host));
   }
 }
@@ -362,8 +367,8 @@ Server *GetServerByName(const char *name) {
     ForeignServer *foreign = GetForeignServerByName(name, false);
     ForeignDataWrapper *wrapper = GetForeignDataWrapper(foreign->fdwid);
     if (strcmp(wrapper->fdwname, "supabase_fdw") != 0) {
-      ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-                      errmsg("server \"%s\" is not a server of supabase_fdw", name)));
+      ereport(ERROR,
+              (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("server \"%s\" is not a server of supabase_fdw", name)));
     }
     return GetServerOptions(foreign->serverid);
   }

@@ -4,22 +4,22 @@
 
 namespace supabase::pg {
 
-// Options of servers, user mappings, tables and columns: what exists, what a value may be, and the effective values of one
-// server or table. Everything returned is palloc'd in the current memory context and holds no secret.
+// Options of servers, user mappings, tables and columns: what exists, what a value may be, and the effective values of
+// one server or table. Everything returned is palloc'd in the current memory context and holds no secret.
 
 enum class SessionAuth { kAlways, kIgnore, kSetter };
 
 struct Server {
   Oid id;
   const char *name;
-  bool management;         // TYPE 'management'
+  bool management;  // TYPE 'management'
   bool superuser_owned;
-  const char *rest_url;    // "https://host/rest/v1", where tables are; the PostgREST root
-  const char *rest_path;   // its path part, for EXPLAIN: "/rest/v1" or ""
+  const char *rest_url;   // "https://host/rest/v1", where tables are; the PostgREST root
+  const char *rest_path;  // its path part, for EXPLAIN: "/rest/v1" or ""
   const char *host;
-  const char *project_ref; // or NULL; also derived from a host <ref>.supabase.co
+  const char *project_ref;  // or NULL; also derived from a host <ref>.supabase.co
   const char *schema_name;
-  int fetch_size;          // 0: adaptive
+  int fetch_size;  // 0: adaptive
   bool require_user_jwt;
   bool forward_request_jwt;
   SessionAuth session_auth;
@@ -40,9 +40,9 @@ struct Table {
   Oid id;
   const char *schema_name;
   const char *table_name;
-  int fetch_size;    // 0: adaptive
+  int fetch_size;  // 0: adaptive
   int natts;
-  Column *columns;   // by attribute number - 1; dropped columns have a NULL name
+  Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };
 
 // Effective options. Raise HV00N-class errors for a server without an address.

@@ -24,22 +24,24 @@ constexpr double kStartupCost = 100.0;
 constexpr double kTupleCost = 0.01;
 // Rows of a table that nobody has counted.
 constexpr double kDefaultRows = 1000.0;
-// An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here is
-// cheaper.
+// An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here
+// is cheaper.
 constexpr int64 kMaxOffsetRows = 10'000;
 
 // Planner's notes on one relation, in rel->fdw_private.
 struct RelInfo {
   DeparseContext deparse;
-  List *remote;        // RestrictInfos that are shipped
-  List *trees;         // their trees, same order
-  List *local;         // RestrictInfos that are not
-  List *reasons;       // Strings, same order as local
-  List *key;           // attribute numbers of the key's columns
-  int at_most;         // -1: any number
+  List *remote;   // RestrictInfos that are shipped
+  List *trees;    // their trees, same order
+  List *local;    // RestrictInfos that are not
+  List *reasons;  // Strings, same order as local
+  List *key;      // attribute numbers of the key's columns
+  int at_most;    // -1: any number
 };
 
-RelInfo *InfoOf(RelOptInfo *rel) { return static_cast<RelInfo *>(rel->fdw_private); }
+RelInfo *InfoOf(RelOptInfo *rel) {
+  return static_cast<RelInfo *>(rel->fdw_private);
+}
 
 void ClassifyConditions(RelInfo *info, List *restrictions) {
   ListCell *cell;
@@ -81,8 +83,8 @@ int RowsByKey(const RelInfo *info) {
   return list_length(info->key) == 1 ? listed : -1;
 }
 
-// Whether the query's LIMIT applies to the rows of this relation as they come: nothing between that drops, joins, groups
-// or multiplies rows. The executor's Limit node stays; we only do not fetch more than it can take.
+// Whether the query's LIMIT applies to the rows of this relation as they come: nothing between that drops, joins,
+// groups or multiplies rows. The executor's Limit node stays; we only do not fetch more than it can take.
 bool LimitApplies(PlannerInfo *root, RelOptInfo *rel) {
   Query *parse = root->parse;
   if (parse->limitCount == nullptr || parse->limitOption != LIMIT_OPTION_COUNT) return false;
@@ -174,11 +176,13 @@ bool Sortable(const RelInfo *info, AttrNumber attno) {
 List *AddTieBreakers(List *order, const RelInfo *info, List *columns) {
   ListCell *cell;
   if (info->key != NIL) {
-    foreach (cell, info->key) order = AddOrder(order, info, static_cast<AttrNumber>(lfirst_int(cell)));
+    foreach (cell, info->key)
+      order = AddOrder(order, info, static_cast<AttrNumber>(lfirst_int(cell)));
     return order;
   }
   bool all = false;
-  foreach (cell, columns) all = all || !Sortable(info, static_cast<AttrNumber>(lfirst_int(cell)));
+  foreach (cell, columns)
+    all = all || !Sortable(info, static_cast<AttrNumber>(lfirst_int(cell)));
   for (int i = 1; i <= info->deparse.table->natts; i++) {
     auto const attno = static_cast<AttrNumber>(i);
     if ((all || list_member_int(columns, i)) && Sortable(info, attno)) order = AddOrder(order, info, attno);
@@ -193,7 +197,8 @@ int TreeLength(const RelInfo *info, const Node *tree, bool *open) {
   auto *list = reinterpret_cast<const List *>(tree);
   int length = 8;
   ListCell *cell;
-  foreach (cell, list) length += TreeLength(info, static_cast<Node *>(lfirst(cell)), open);
+  foreach (cell, list)
+    length += TreeLength(info, static_cast<Node *>(lfirst(cell)), open);
   foreach (cell, info->deparse.parameters) {
     *open = *open || get_typlen(exprType(static_cast<Node *>(lfirst(cell)))) < 0;
   }
@@ -221,7 +226,8 @@ List *FetchedColumns(RelOptInfo *rel, bool recheck) {
   List *columns = NIL;
   for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
     if (info->deparse.table->columns[attno - 1].name == nullptr) continue;
-    if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)) columns = lappend_int(columns, attno);
+    if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used))
+      columns = lappend_int(columns, attno);
   }
   return columns;
 }
@@ -261,7 +267,8 @@ List *PathOrder(RelOptInfo *rel, List *pathkeys) {
   foreach (cell, pathkeys) {
     auto *pathkey = lfirst_node(PathKey, cell);
     const char *column = InfoOf(rel)->deparse.table->columns[OrderColumn(rel, pathkey) - 1].name;
-    if (!OrderHas(order, column)) order = lappend(order, OrderItem(column, Descending(pathkey), pathkey->pk_nulls_first));
+    if (!OrderHas(order, column))
+      order = lappend(order, OrderItem(column, Descending(pathkey), pathkey->pk_nulls_first));
   }
   return order;
 }
@@ -272,13 +279,13 @@ void AddPath(RelOptInfo *rel, PlannerInfo *root, List *pathkeys, double factor) 
   Cost const total = startup + transferred * (kTupleCost + cpu_tuple_cost) * factor;
   add_path(rel, reinterpret_cast<Path *>(create_foreignscan_path(root, rel, nullptr, rel->rows,
 #if PG_VERSION_NUM >= 180000
-                                                                  0,
+                                                                 0,
 #endif
-                                                                  startup, total, pathkeys, rel->lateral_relids, nullptr,
+                                                                 startup, total, pathkeys, rel->lateral_relids, nullptr,
 #if PG_VERSION_NUM >= 170000
-                                                                  NIL,
+                                                                 NIL,
 #endif
-                                                                  NIL)));
+                                                                 NIL)));
 }
 
 }  // namespace
@@ -352,8 +359,7 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
   List *fdw_private = list_make5(info->trees, columns, key, order, limit);
   fdw_private = lappend(lappend(fdw_private, makeInteger(info->at_most)), info->reasons);
   fdw_private = lappend(fdw_private, makeInteger(recheck));
-  return make_foreignscan(tlist, local_clauses, rel->relid, expressions, fdw_private, NIL, remote_clauses,
-                          outer_plan);
+  return make_foreignscan(tlist, local_clauses, rel->relid, expressions, fdw_private, NIL, remote_clauses, outer_plan);
 }
 
 }  // namespace supabase::pg

@@ -8,17 +8,17 @@ extern "C" {
 
 namespace supabase::pg {
 
-// What a plan carries for the executor: fdw_private is a List in this order. Lists, Strings and Integers only, no server
-// address, no credential: who asks, and where, is decided when the request is sent.
+// What a plan carries for the executor: fdw_private is a List in this order. Lists, Strings and Integers only, no
+// server address, no credential: who asks, and where, is decided when the request is sent.
 enum PlanPrivate {
-  kPlanConditions,   // trees (deparse.hpp), ANDed
-  kPlanColumns,      // attribute numbers to fetch, in select order (IntList)
-  kPlanKey,          // positions in that list of the key's columns (IntList); empty: paging by offset
-  kPlanOrder,        // (String column, Integer descending, Integer nulls_first) each
-  kPlanLimit,        // Integers: parameter numbers of LIMIT and OFFSET, kNoParameter for none
-  kPlanAtMost,       // Integer: rows that the key conditions allow, -1 for any number
-  kPlanReasons,      // Strings: why a condition is filtered locally
-  kPlanRecheck,      // Integer: whether the columns for filtering the shipped conditions here are fetched too
+  kPlanConditions,  // trees (deparse.hpp), ANDed
+  kPlanColumns,     // attribute numbers to fetch, in select order (IntList)
+  kPlanKey,         // positions in that list of the key's columns (IntList); empty: paging by offset
+  kPlanOrder,       // (String column, Integer descending, Integer nulls_first) each
+  kPlanLimit,       // Integers: parameter numbers of LIMIT and OFFSET, kNoParameter for none
+  kPlanAtMost,      // Integer: rows that the key conditions allow, -1 for any number
+  kPlanReasons,     // Strings: why a condition is filtered locally
+  kPlanRecheck,     // Integer: whether the columns for filtering the shipped conditions here are fetched too
 };
 
 // FdwRoutine callbacks.

@@ -1,7 +1,7 @@
 #pragma once
 
-// PostgreSQL's headers, wrapped once: they have no C++ guards of their own and define macros (snprintf, Min, Max, ERROR)
-// that must not reach C++ headers. Include this after every C++ header.
+// PostgreSQL's headers, wrapped once: they have no C++ guards of their own and define macros (snprintf, Min, Max,
+// ERROR) that must not reach C++ headers. Include this after every C++ header.
 
 extern "C" {
 #include "postgres.h"

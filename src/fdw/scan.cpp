@@ -32,13 +32,18 @@ Oid ActingUser(ForeignScanState *node) {
 #endif
 }
 
-List *PlanList(const ScanState *state, PlanPrivate which) { return static_cast<List *>(list_nth(state->plan, which)); }
-int PlanInteger(const ScanState *state, PlanPrivate which) { return intVal(list_nth(state->plan, which)); }
+List *PlanList(const ScanState *state, PlanPrivate which) {
+  return static_cast<List *>(list_nth(state->plan, which));
+}
+int PlanInteger(const ScanState *state, PlanPrivate which) {
+  return intVal(list_nth(state->plan, which));
+}
 
 void InitColumns(ScanState *state, TupleDesc desc) {
   List *columns = PlanList(state, kPlanColumns);
   state->column_count = list_length(columns);
-  state->converters = static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * static_cast<Size>(state->column_count)));
+  state->converters =
+      static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * static_cast<Size>(state->column_count)));
   ListCell *cell;
   foreach (cell, columns) {
     InitConverter(&state->converters[foreach_current_index(cell)], TupleDescAttr(desc, lfirst_int(cell) - 1),
@@ -47,7 +52,8 @@ void InitColumns(ScanState *state, TupleDesc desc) {
   List *key = PlanList(state, kPlanKey);
   state->key_count = list_length(key);
   state->key = static_cast<int *>(palloc0(sizeof(int) * static_cast<Size>(state->key_count + 1)));
-  foreach (cell, key) state->key[foreach_current_index(cell)] = lfirst_int(cell);
+  foreach (cell, key)
+    state->key[foreach_current_index(cell)] = lfirst_int(cell);
   state->position = {get_rel_name(state->table->id), nullptr, nullptr, state->key_count, state->key, state->converters};
 }
 
@@ -139,7 +145,8 @@ bool SetConditions(ScanObjects *objects) {
         where.push_back(std::move(normalized.condition));
         continue;
       }
-      for (Condition &child : normalized.condition.children) where.push_back(std::move(child));
+      for (Condition &child : normalized.condition.children)
+        where.push_back(std::move(child));
     }
     return true;
   });

@@ -27,19 +27,19 @@ struct ScanObjects {
 struct ScanState {
   const Server *server;
   const Table *table;
-  List *plan;                  // fdw_private
-  List *expressions;           // fdw_exprs
+  List *plan;         // fdw_private
+  List *expressions;  // fdw_exprs
   List *expression_states;
   ScanObjects *objects;
-  MemoryContext row_context;   // one row's values
+  MemoryContext row_context;  // one row's values
   Session *session;
   RowCap *row_cap;
   bool started, exhausted, never;  // never: no row can satisfy the conditions, nothing is sent
-  bool recheck;                // conditions could not be sent: filter here
-  size_t row;                  // next in the page
+  bool recheck;                    // conditions could not be sent: filter here
+  size_t row;                      // next in the page
   int column_count;
-  ColumnConverter *converters; // in select order
-  int *key;                    // positions of the key's columns
+  ColumnConverter *converters;  // in select order
+  int *key;                     // positions of the key's columns
   int key_count;
   ConvertPosition position;
 };
