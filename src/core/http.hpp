@@ -13,7 +13,8 @@ namespace supabase {
 // sockets and one timer sit in one epoll set). The caller waits on the descriptor as it likes: the backend with
 // WaitLatchOrSocket, a unit test with poll(2).
 //
-// Retries are part of a transfer: back-off and Retry-After run on the same timer.
+// Retries are part of a transfer: back-off and Retry-After run on the same timer. A request that timed out after it was
+// sent is not repeated, unless nobody pumped when the time was over.
 
 // Process-wide settings, read when a transfer starts. Environment proxies, netrc, CA variables and redirects are
 // ignored always.
@@ -48,7 +49,7 @@ class Transfer {
 class Session {
  public:
   Session();   // throws Error when libcurl lacks TLS, an asynchronous resolver or HTTP/2
-  ~Session();  // no transfer may be left
+  ~Session();  // a transfer that is left fails
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
 

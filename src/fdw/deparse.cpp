@@ -11,9 +11,9 @@ extern "C" {
 #include "utils/typcache.h"
 }
 
-// What may be shipped: a condition whose answer is the same on both sides. The remote parses a literal with the
-// column's own type (postgrest.md 1.6), so both sides of a comparison must have one type, or be integers whose value
-// fits.
+// What may be shipped: a condition whose answer is the same on both sides. PostgREST passes a literal on untyped, so
+// the remote database parses it with the column's own type: 42.0 is an error for an integer column, a timestamp loses
+// its time for a date column. Both sides of a comparison must therefore have one type, or be integers whose value fits.
 
 namespace supabase::pg {
 namespace {

@@ -273,6 +273,32 @@ List *PathOrder(RelOptInfo *rel, List *pathkeys) {
   return order;
 }
 
+// Conditions that the executor checks, and those that it need not (but may have to, when they turn out too long).
+void SplitClauses(const RelInfo *info, List *clauses, List **local, List **remote) {
+  *local = *remote = NIL;
+  ListCell *cell;
+  foreach (cell, clauses) {
+    auto *restriction = lfirst_node(RestrictInfo, cell);
+    if (restriction->pseudoconstant) continue;
+    List **target = list_member_ptr(info->remote, restriction) ? remote : local;
+    *target = lappend(*target, restriction->clause);
+  }
+}
+
+// Pages by key: its columns are fetched, and are the order.
+void UseKey(const RelInfo *info, List **columns, List **key, List **order) {
+  ListCell *cell;
+  foreach (cell, info->key) {
+    int const attno = lfirst_int(cell);
+    if (!list_member_int(*columns, attno)) *columns = lappend_int(*columns, attno);
+    *order = AddOrder(*order, info, static_cast<AttrNumber>(attno));
+    ListCell *column;
+    foreach (column, *columns) {
+      if (lfirst_int(column) == attno) *key = lappend_int(*key, foreach_current_index(column));
+    }
+  }
+}
+
 void AddPath(RelOptInfo *rel, PlannerInfo *root, List *pathkeys, double factor) {
   double const transferred = rel->rows;
   Cost const startup = kStartupCost;
@@ -320,33 +346,16 @@ void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid) {
 ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *path, List *tlist, List *clauses,
                             Plan *outer_plan) {
   RelInfo *info = InfoOf(rel);
-  List *local_clauses = NIL, *remote_clauses = NIL;
-  ListCell *cell;
-  foreach (cell, clauses) {
-    auto *restriction = lfirst_node(RestrictInfo, cell);
-    if (restriction->pseudoconstant) continue;
-    if (list_member_ptr(info->remote, restriction)) {
-      remote_clauses = lappend(remote_clauses, restriction->clause);
-    } else {
-      local_clauses = lappend(local_clauses, restriction->clause);
-    }
-  }
+  List *local_clauses, *remote_clauses;
+  SplitClauses(info, clauses, &local_clauses, &remote_clauses);
 
   bool const recheck = info->trees != NIL && MayNeedRecheck(info);
   List *columns = FetchedColumns(rel, recheck);
-  bool by_key = false;
+  bool by_key = true;
+  if (path->path.pathkeys != NIL) (void)OrderShippable(rel, path->path.pathkeys, &by_key);
   List *order = NIL, *key = NIL;
-  bool const ordered = path->path.pathkeys != NIL;
-  if (ordered) (void)OrderShippable(rel, path->path.pathkeys, &by_key);
-  if (info->key != NIL && (!ordered || by_key)) {
-    foreach (cell, info->key) {
-      if (!list_member_int(columns, lfirst_int(cell))) columns = lappend_int(columns, lfirst_int(cell));
-      ListCell *column;
-      foreach (column, columns) {
-        if (lfirst_int(column) == lfirst_int(cell)) key = lappend_int(key, foreach_current_index(column));
-      }
-      order = AddOrder(order, info, static_cast<AttrNumber>(lfirst_int(cell)));
-    }
+  if (info->key != NIL && by_key) {
+    UseKey(info, &columns, &key, &order);
   } else {
     order = AddTieBreakers(PathOrder(rel, path->path.pathkeys), info, columns);
   }

@@ -7,7 +7,7 @@ namespace supabase::pg {
 // What may be done with a column of a local type, provided that the remote type is the same: one row per type.
 struct TypeRule {
   Oid type;
-  bool as_text;   // select with ::text: the JSON form loses something (architecture, wire format)
+  bool as_text;   // select with ::text: the JSON form loses something (JSON null against SQL NULL, array bounds, …)
   bool equality;  // =, <>, IN mean the same on both sides
   bool ordering;  // <, >, ORDER BY do too
   bool collated;  // ordering only with option text_ordering
