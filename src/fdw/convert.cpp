@@ -51,6 +51,22 @@ void InitConverter(ColumnConverter *converter, Form_pg_attribute attribute, Memo
   converter->direct = FindDirect(attribute->atttypid, attribute->atttypmod);
 }
 
+// The same for an error's context: short, and nothing here may raise. What is not ASCII becomes '?' where it would need
+// a conversion.
+static char *CellExcerpt(const Cell *cell) {
+  constexpr int kMaxBytes = 64;
+  if (cell->kind == Cell::Kind::kNull) return pstrdup("null");
+  auto const size = static_cast<int>(Min(cell->size, kMaxBytes));
+  if (GetDatabaseEncoding() == PG_UTF8) {
+    return pnstrdup(cell->data, static_cast<Size>(pg_mbcliplen(cell->data, static_cast<int>(cell->size), size)));
+  }
+  char *text = pnstrdup(cell->data, static_cast<Size>(size));
+  for (char *c = text; *c != '\0'; c++) {
+    if (static_cast<unsigned char>(*c) >= 0x80) *c = '?';
+  }
+  return text;
+}
+
 void ConvertErrorContext(void *arg) {
   auto *position = static_cast<const ConvertPosition *>(arg);
   if (position->converter == nullptr) return;
@@ -59,8 +75,7 @@ void ConvertErrorContext(void *arg) {
   for (int i = 0; i < position->key_count; i++) {
     const Cell *cell = &position->row[position->key[i]];
     const char *name = position->converters[position->key[i]].name;
-    appendStringInfo(&key, "%s\"%s\" = %s", i > 0 ? ", " : " of the row where ", name,
-                     cell->kind == Cell::Kind::kNull ? "null" : pnstrdup(CellText(cell), 64));
+    appendStringInfo(&key, "%s\"%s\" = %s", i > 0 ? ", " : " of the row where ", name, CellExcerpt(cell));
   }
   errcontext("column \"%s\" of foreign table \"%s\"%s", position->converter->name, position->table, key.data);
 }
