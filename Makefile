@@ -37,8 +37,10 @@ else
 MODULE_big = supabase_fdw
 EXTENSION = supabase_fdw
 DATA = $(wildcard sql/supabase_fdw--*.sql)
-CORE_OBJS = $(patsubst %.cpp,%.o,$(wildcard src/core/*.cpp))
-FDW_OBJS = $(patsubst %.cpp,%.o,$(wildcard src/fdw/*.cpp))
+# Objects of each PostgreSQL version apart, so that PG_CONFIG can change between two builds.
+OBJ_DIR := build/obj/$(shell $(PG_CONFIG) --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+CORE_OBJS = $(patsubst src/%.cpp,$(OBJ_DIR)/%.o,$(wildcard src/core/*.cpp))
+FDW_OBJS = $(patsubst src/%.cpp,$(OBJ_DIR)/%.o,$(wildcard src/fdw/*.cpp))
 OBJS = $(CORE_OBJS) $(FDW_OBJS)
 REGRESS = $(TESTS)
 REGRESS_OPTS = --inputdir=. --outputdir=build/regress --bindir=$(STACK_BIN) --host=$(STACK_LOCAL_HOST) \
@@ -60,9 +62,11 @@ override with_llvm := no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(CORE_OBJS): %.o: %.cpp Makefile
+$(CORE_OBJS): $(OBJ_DIR)/%.o: src/%.cpp Makefile
+	@mkdir -p $(@D)
 	$(CXX) $(CORE_FLAGS) -c -o $@ $<
-$(FDW_OBJS): %.o: %.cpp Makefile
+$(FDW_OBJS): $(OBJ_DIR)/%.o: src/%.cpp Makefile
+	@mkdir -p $(@D)
 	$(CXX) $(FDW_FLAGS) -c -o $@ $<
 supabase_fdw.so: exports.map
 -include $(OBJS:.o=.d)
