@@ -20,7 +20,7 @@ struct Identity {
   Secret token;  // empty: explicitly nobody (hides an identity of wider scope)
   Claims claims;
   unsigned server_id = 0;  // 0: every server
-  std::string bound_host;  // host of that server when the token was set
+  std::string bound_url;   // address of that server when the token was set
   unsigned setter = 0;     // role that set it
 };
 

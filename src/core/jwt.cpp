@@ -1,5 +1,6 @@
 #include "jwt.hpp"
 
+#include <ctime>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -280,6 +281,30 @@ bool LooksLikeSecret(std::string_view text) {
     if (payload > 0 && text.substr(payload, 1) == ".") return true;
   }
   return false;
+}
+
+static std::string ExpiredSince(int64_t expires_at) {
+  std::tm parts{};
+  std::time_t const when = expires_at;
+  char text[32] = "";
+  if (gmtime_r(&when, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return std::string("It expired at ") + text + ".";
+}
+
+static bool Expired(int64_t expires_at, int64_t now) {
+  return expires_at != 0 && now > expires_at + kClockSkew;
+}
+
+void CheckNotExpired(int64_t expires_at, int64_t now) {
+  if (!Expired(expires_at, now)) return;
+  throw Error(sqlstate::kInvalidAuthorization, "the user's token has expired", ExpiredSince(expires_at),
+              "Get a new token and call supabase_set_auth with it.");
+}
+
+void CheckMappingNotExpired(int64_t expires_at, int64_t now) {
+  if (!Expired(expires_at, now)) return;
+  throw Error(sqlstate::kInvalidAuthorization, "the token in the user mapping has expired", ExpiredSince(expires_at),
+              "Set a new one with ALTER USER MAPPING ... OPTIONS (SET jwt '...').");
 }
 
 }  // namespace supabase

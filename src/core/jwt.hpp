@@ -35,4 +35,11 @@ KeyKind ClassifyKey(std::string_view key);
 // or sbp_/sba_ and at least 20 more characters (real ones have 40), so that a table may be called "sbp_items".
 bool LooksLikeSecret(std::string_view text);
 
+// Clock skew that PostgREST allows between itself and the issuer of a token, in seconds.
+inline constexpr int64_t kClockSkew = 30;
+// Throw Error 28000 when a token that expires at `expires_at` (Unix seconds; 0: never) must not be used any more: the
+// session's user's, or the one in a user mapping's option "jwt".
+void CheckNotExpired(int64_t expires_at, int64_t now);
+void CheckMappingNotExpired(int64_t expires_at, int64_t now);
+
 }  // namespace supabase

@@ -24,22 +24,23 @@ struct Request {
   bool idempotent = true;
 
   int64_t connect_timeout_ms = 10'000;
-  int64_t total_timeout_ms = 60'000;    // of one attempt
-  int max_retries = 3;                  // attempts after the first
+  int64_t total_timeout_ms = 60'000;           // of one attempt
+  int max_retries = 3;                         // attempts after the first
   uint64_t max_response_bytes = 256ULL << 20;  // decoded
   // Whether the address that DNS gives may be loopback, private or link-local (the server's host is listed in
   // supabase_fdw.allowed_hosts, or a superuser owns the server).
   bool allow_private_address = false;
-  bool allow_http = false;              // else https only
+  bool allow_http = false;  // else https only
 };
 
 // What came back, complete: the transport has seen the end of the body.
 struct Response {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
-  std::string body;          // decoded; its capacity leaves the padding that simdjson reads past the end
-  uint64_t wire_bytes = 0;   // as transferred, body only
+  std::string body;         // decoded; its capacity leaves the padding that simdjson reads past the end
+  uint64_t wire_bytes = 0;  // as transferred, body only
   int retries = 0;
+  int64_t elapsed_us = 0;  // of the last attempt
 
   // The first header of that (lower-case) name, or an empty view.
   std::string_view Header(std::string_view name) const noexcept {

@@ -6,21 +6,25 @@
 
 namespace supabase {
 
-void RowCap::Seen(uint64_t rows, int64_t now_ms) noexcept {
-  bool const fresh = now_ms - at_ms_ < kTrustMs;
+void RowCap::Seen(uint64_t rows, int64_t asked_at_ms) noexcept {
+  bool const fresh = asked_at_ms - at_ms_ < kTrustMs, older = asked_at_ms < at_ms_;
   if (fresh && rows < proven_) return;
+  if (older && (exact_ || rows == proven_)) return;
   if (!fresh || rows > proven_) exact_ = false;
   proven_ = rows;
-  at_ms_ = now_ms;
+  at_ms_ = asked_at_ms;
 }
 
-void RowCap::Cut(uint64_t rows, int64_t now_ms) noexcept {
+void RowCap::Cut(uint64_t rows, int64_t asked_at_ms) noexcept {
+  if (asked_at_ms < at_ms_ && (exact_ || proven_ > rows)) return;
   proven_ = rows;
   exact_ = true;
-  at_ms_ = now_ms;
+  at_ms_ = asked_at_ms;
 }
 
-uint64_t RowCap::NotBelow(int64_t now_ms) const noexcept { return now_ms - at_ms_ < kTrustMs ? proven_ : 0; }
+uint64_t RowCap::NotBelow(int64_t now_ms) const noexcept {
+  return now_ms - at_ms_ < kTrustMs ? proven_ : 0;
+}
 
 std::optional<uint64_t> RowCap::Exact(int64_t now_ms) const noexcept {
   if (exact_ && now_ms - at_ms_ < kTrustMs) return proven_;
@@ -28,7 +32,8 @@ std::optional<uint64_t> RowCap::Exact(int64_t now_ms) const noexcept {
 }
 
 Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), cap_(cap) {
-  for (size_t const position : options_.key) key_columns_.push_back(options_.query.select.at(position).name);
+  for (size_t const position : options_.key)
+    key_columns_.push_back(options_.query.select.at(position).name);
   dropped_ = FitTarget(options_.query);
   if (dropped_ > 0) {
     options_.row_limit.reset();
@@ -37,42 +42,54 @@ Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), 
   finished_ = options_.row_limit == 0;
 }
 
-PageRequest Pager::Next(int64_t now_ms) {
-  ReadQuery query = options_.query;
+uint64_t Pager::PageSize() const {
   uint64_t size = options_.fetch_size;
-  if (size == 0) size = first_ ? kFirstPage : kNextPage;
-  if (auto const exact = cap_->Exact(now_ms)) size = std::min(size, std::max<uint64_t>(*exact, 1));
-  if (options_.row_limit) size = std::min(size, *options_.row_limit - received_);
-  asked_ = size;
-  query.limit = size;
-  if (!last_key_.empty()) {
-    query.where.push_back(KeysetAfter(key_columns_, last_key_));
-  } else if (received_ > 0) {
-    query.offset = received_;
+  if (size == 0) {
+    size = first_ ? kFirstPage : std::min(kNextPage, kNextPageBytes / std::max<uint64_t>(row_bytes_, 1) + 1);
   }
-  PageRequest request{BuildTarget(query), false};
-  if (request.target.size() > kMaxPageTargetBytes) {
+  if (options_.row_limit) size = std::min(size, *options_.row_limit - received_);
+  return size;
+}
+
+PageRequest Pager::Next(int64_t now_ms) {
+  asked_at_ms_ = now_ms;
+  known_ = *cap_;
+  query_ = options_.query;
+  asked_ = PageSize();
+  if (!last_key_.empty()) {
+    query_.where.push_back(KeysetAfter(key_columns_, last_key_, ask_overlap_ ? Op::kGe : Op::kGt));
+    if (ask_overlap_) asked_++;
+  } else if (received_ > 0) {
+    query_.offset = received_;
+  }
+  query_.limit = asked_;
+  PageRequest request{BuildTarget(query_), false};
+  if (request.target.size() > kMaxBareTargetBytes) {
     throw Error(sqlstate::kProgramLimit, "key of the last row is too long to ask for the rows after it",
                 "The request would have " + std::to_string(request.target.size()) + " bytes.");
   }
-  // A bounded count tells on the first page whether the cap cut it; with an offset such counts can refuse the page (416).
-  bool const known = cap_->Exact(now_ms) || cap_->NotBelow(now_ms) >= size || options_.at_most == 1;
-  request.want_count = first_ && !known;
+  // A bounded count tells on the first page whether the cap cut it; with an offset such counts can refuse the page
+  // (416). A server without a cap counts the whole table, so not for a page that the row limit will probably fill.
+  bool const known = known_.Exact(now_ms) || known_.NotBelow(now_ms) >= asked_ || options_.at_most == 1;
+  request.want_count = first_ && !known && asked_ != options_.row_limit;
   return request;
 }
 
-void Pager::Received(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms) {
+void Pager::Received(const Page &page, const std::optional<ContentRange> &range, uint64_t bytes, int64_t now_ms) {
   uint64_t const rows = page.rows();
   if (rows > asked_) throw Error(sqlstate::kProtocolViolation, "remote server sent more rows than were asked for");
   CheckKey(page);
+  overlap_ = StartsWithLastKey(page) ? 1 : 0;
   finished_ = IsLast(rows, range, now_ms);
   bool const cut = !finished_ && rows < asked_ && range && range->total;
   if (cut) {
-    cap_->Cut(rows, now_ms);
+    cap_->Cut(rows, asked_at_ms_);
   } else {
-    cap_->Seen(rows, now_ms);
+    cap_->Seen(rows, asked_at_ms_);
   }
-  received_ += rows;
+  if (rows == overlap_) ask_overlap_ = false;
+  received_ += rows - overlap_;
+  if (rows > 0) row_bytes_ = bytes / rows;
   first_ = false;
   if (options_.row_limit && received_ >= *options_.row_limit) finished_ = true;
   if (!finished_ && options_.paging == Paging::kKeyset) RememberKey(page);
@@ -80,32 +97,38 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
 
 bool Pager::IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const {
   if (rows == 0) return true;
-  if (options_.at_most && received_ + rows >= *options_.at_most) return true;
-  if (rows == asked_) return false;
+  if (options_.at_most && received_ + rows - overlap_ >= *options_.at_most) return true;
+  // Counted with the page, and never too low.
   if (first_ && range && range->total) return rows >= *range->total;
-  return rows < cap_->NotBelow(now_ms);
+  return rows < asked_ && rows < known_.NotBelow(now_ms);
+}
+
+static std::string_view KeyText(const Page &page, size_t row, size_t position) {
+  const Cell &cell = page.Row(row)[position];
+  return {cell.data, cell.size};
+}
+
+bool Pager::StartsWithLastKey(const Page &page) const {
+  if (last_key_.empty() || page.rows() == 0) return false;
+  for (size_t i = 0; i < options_.key.size(); i++) {
+    if (KeyText(page, 0, options_.key[i]) != last_key_[i]) return false;
+  }
+  return true;
 }
 
 void Pager::CheckKey(const Page &page) const {
   if (options_.paging != Paging::kKeyset) return;
-  auto same = [&](size_t row, auto &&value_of) {
-    return std::all_of(options_.key.begin(), options_.key.end(), [&](size_t const position) {
-      const Cell &cell = page.Row(row)[position];
-      return std::string_view(cell.data, cell.size) == value_of(position);
-    });
-  };
   for (size_t row = 0; row < page.rows(); row++) {
+    bool repeats = row > 0;
     for (size_t const position : options_.key) {
       if (page.Row(row)[position].kind == Cell::Kind::kNull) {
-        throw Error(sqlstate::kFdwError, "key of remote relation \"" + options_.query.relation + "\" contains a null value",
+        throw Error(sqlstate::kFdwError,
+                    "key of remote relation \"" + options_.query.relation + "\" contains a null value",
                     "Reading in pages by this key would lose rows.", "Drop the option key from its columns.");
       }
+      repeats = repeats && KeyText(page, row, position) == KeyText(page, row - 1, position);
     }
-    bool const repeated = row > 0 && same(row, [&](size_t const position) {
-      const Cell &cell = page.Row(row - 1)[position];
-      return std::string_view(cell.data, cell.size);
-    });
-    if (repeated) {
+    if (repeats) {
       throw Error(sqlstate::kFdwError, "key of remote relation \"" + options_.query.relation + "\" is not unique",
                   "Reading in pages by this key would lose rows.",
                   "Set the option key on all columns of the primary key, or drop it.");
@@ -116,7 +139,8 @@ void Pager::CheckKey(const Page &page) const {
 void Pager::RememberKey(const Page &page) {
   last_key_.clear();
   const Cell *last = page.Row(page.rows() - 1);
-  for (size_t const position : options_.key) last_key_.emplace_back(last[position].data, last[position].size);
+  for (size_t const position : options_.key)
+    last_key_.emplace_back(last[position].data, last[position].size);
 }
 
 }  // namespace supabase

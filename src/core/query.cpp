@@ -35,7 +35,7 @@ bool IsPlainName(std::string_view name) {
 
 bool IsPlainValue(std::string_view value) {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
-    return IsLetter(c) || IsDigit(c) || c == '-' || c == '.' || c == ':';
+    return IsLetter(c) || IsDigit(c) || c == '-' || c == '.' || c == ':' || c == '$';
   });
 }
 
@@ -240,7 +240,7 @@ Normalized Normalize(const Condition &condition) {
   return NormalizeTree(condition, false);
 }
 
-Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values) {
+Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op last) {
   const auto compare = [&](size_t i, Op op) {
     Condition leaf;
     leaf.kind = Kind::kCompare;
@@ -256,7 +256,7 @@ Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector
     result.children.push_back(std::move(second));
     return result;
   };
-  Condition after = compare(columns.size() - 1, Op::kGt);
+  Condition after = compare(columns.size() - 1, last);
   for (size_t i = columns.size() - 1; i-- > 0;) {
     after = group(Kind::kOr, compare(i, Op::kGt), group(Kind::kAnd, compare(i, Op::kEq), std::move(after)));
   }
@@ -310,10 +310,10 @@ int FitTarget(ReadQuery &query) {
     sizes.erase(longest);
     ++dropped;
   }
-  if (total > kMaxTargetBytes) {
+  if (total > kMaxBareTargetBytes) {
     throw Error(sqlstate::kProgramLimit, "request for remote table \"" + query.relation + "\" is too long",
                 "Its path and query take " + std::to_string(total) + " bytes, of which " +
-                    std::to_string(kMaxTargetBytes) + " are allowed.",
+                    std::to_string(kMaxBareTargetBytes) + " are allowed.",
                 "Select fewer columns.");
   }
   return dropped;

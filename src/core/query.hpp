@@ -39,8 +39,9 @@ struct Normalized {
 Normalized Normalize(const Condition &condition);
 
 // "a > x", or for several columns "a > x OR (a = x AND (b > y …))": what follows the row whose key is `values` in
-// ascending key order. Sizes are equal and not zero.
-Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values);
+// ascending key order; with kGe as the `last` comparison, that row itself as well. Sizes are equal and not zero.
+Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values,
+                      Op last = Op::kGt);
 
 struct SelectColumn {
   std::string name;
@@ -77,9 +78,12 @@ std::string BuildTarget(const ReadQuery &query);
 // from 8,000 characters; a user's JWT takes up to 2 kB of that.
 inline constexpr size_t kMaxTargetBytes = 7000;
 
+// What it may be when nothing but the names of its columns is in it, or the key of a page: gateways refuse from 16 kB.
+inline constexpr size_t kMaxBareTargetBytes = 12'000;
+
 // Drops conjuncts, the longest first, until the target fits kMaxTargetBytes. Returns how many were dropped: with any,
-// the caller must filter the rows itself and must not send a limit. Throws Error (54000) when it does not fit even so.
-// It may drop any conjunct, so a keyset condition must be added after it.
+// the caller must filter the rows itself and must not send a limit. Throws Error (54000) when it is above
+// kMaxBareTargetBytes even so. It may drop any conjunct, so a keyset condition must be added after it.
 int FitTarget(ReadQuery &query);
 
 }  // namespace supabase

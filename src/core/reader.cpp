@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "error.hpp"
+#include "jwt.hpp"
 #include "problem.hpp"
 
 namespace supabase {
@@ -16,16 +17,6 @@ int64_t MonotonicMs() {
 }
 
 }  // namespace
-
-void CheckNotExpired(int64_t expires_at, int64_t now) {
-  if (expires_at == 0 || now <= expires_at + kClockSkew) return;
-  std::tm parts{};
-  std::time_t const when = expires_at;
-  char text[32] = "";
-  if (gmtime_r(&when, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  throw Error(sqlstate::kInvalidAuthorization, "the user's token has expired",
-              std::string("It expired at ") + text + ".", "Get a new token and call supabase_set_auth with it.");
-}
 
 Reader::Reader(Session *session, Request prototype, Pager pager, int64_t expires_at)
     : session_(session), prototype_(std::move(prototype)), pager_(std::move(pager)), expires_at_(expires_at) {}
@@ -53,6 +44,7 @@ void Reader::Take() {
   last_label_ = transfer->request().label;
   last_status_ = response.status;
   last_bytes_ = response.wire_bytes;
+  last_elapsed_us_ = response.elapsed_us;
   counters_.bytes += response.wire_bytes;
   counters_.retries += static_cast<uint64_t>(response.retries);
   if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer->request(), response);
@@ -61,10 +53,11 @@ void Reader::Take() {
     throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
                 "remote request: " + last_label_.substr(0, 300));
   }
+  uint64_t const bytes = response.body.size();
   page_ = DecodePage(std::move(response), pager_.columns(), last_label_);
+  pager_.Received(page_, range, bytes, MonotonicMs());
   counters_.pages++;
-  counters_.rows += page_.rows();
-  pager_.Received(page_, range, MonotonicMs());
+  counters_.rows += page_.rows() - pager_.overlap();
 }
 
 }  // namespace supabase

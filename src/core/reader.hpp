@@ -41,6 +41,8 @@ class Reader {
   void Prefetch();
 
   const Page &page() const noexcept { return page_; }
+  // The first row of the page that no page before had.
+  size_t first_row() const noexcept { return pager_.overlap(); }
   // Nothing but this page was needed: it can be read again without a request.
   bool OnlyPage() const noexcept { return counters_.pages == 1 && pager_.finished(); }
   int dropped() const noexcept { return pager_.dropped(); }
@@ -49,6 +51,7 @@ class Reader {
   const std::string &last_label() const noexcept { return last_label_; }
   int last_status() const noexcept { return last_status_; }
   uint64_t last_bytes() const noexcept { return last_bytes_; }
+  int64_t last_elapsed_us() const noexcept { return last_elapsed_us_; }
 
  private:
   Session *session_;
@@ -61,11 +64,7 @@ class Reader {
   std::string last_label_;
   int last_status_ = 0;
   uint64_t last_bytes_ = 0;
+  int64_t last_elapsed_us_ = 0;
 };
-
-// Clock skew that PostgREST allows between itself and the issuer of a token, in seconds.
-inline constexpr int64_t kClockSkew = 30;
-// Throws Error 28000 when a credential that expires at `expires_at` (0: never) must not be used any more.
-void CheckNotExpired(int64_t expires_at, int64_t now);
 
 }  // namespace supabase

@@ -1,11 +1,11 @@
 #include "rows.hpp"
 
-#include <endian.h>
 #include <simdjson.h>
 
 #include <charconv>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "error.hpp"
@@ -15,11 +15,17 @@ namespace supabase {
 
 namespace {
 
-// How far Decoder's loads may reach past the end of the text. The bytes there are NUL, which no JSON token contains, so
-// nothing needs to look for the end while it scans.
-constexpr size_t kPadding = 16;
+namespace ondemand = simdjson::ondemand;
+
+// A parser keeps 4 bytes (index) and 5/3 bytes (strings) for every byte of the largest text it has seen. The one that
+// is kept for the life of the process does not see larger texts than this, so it stays below 8 MB * 17/3 = 46 MB.
+constexpr size_t kMaxSharedParserBytes = size_t{8} << 20;
+
+// Levels of objects and arrays within a value. Each is a call of CheckNested with 400 bytes of stack, 200 kB in all.
+constexpr int kMaxNesting = 500;
 
 constexpr size_t kMaxLabelBytes = 300;
+constexpr char kInvalid[] = "invalid value";
 
 std::string Context(std::string_view label) {
   return "remote request: " + std::string(label.substr(0, kMaxLabelBytes));
@@ -30,395 +36,235 @@ std::string Context(std::string_view label) {
               Context(label));
 }
 
-// One pass over the body, in place. PostgREST writes each row with the aliases of the select list in their order, so a
-// key costs one comparison, and most values are already their own text: a NUL over the closing quote or over the
-// separator that follows a number ends them, and a string with escapes only gets shorter.
+// simdjson finds the tokens and checks UTF-8, strings and the structure; what a token other than a string says is
+// checked here. Most values are already their own text: a NUL over the closing quote or over the separator that follows
+// a number ends them, which simdjson does not see because it never goes back.
 class Decoder {
  public:
-  Decoder(char *text, size_t size, size_t columns, std::string_view label);
+  // The text is readable and writable up to SIMDJSON_PADDING bytes past its end, where it is NUL.
+  Decoder(ondemand::parser &parser, char *text, size_t size, size_t columns, std::string_view label);
   // Appends the cells of every row and returns the number of rows.
   size_t Decode(std::vector<Cell> &cells);
 
  private:
-  // `"c<n>":` as eight bytes and the mask of those that count. Longer ones (from c10000) do not fit and have mask 0.
+  // `c<n>"`, as eight bytes and the mask of those that count. That is enough for 10^6 columns.
   struct Key {
     uint64_t bytes = 0, mask = 0;
-    uint32_t size = 0;
+    bool Is(ondemand::raw_json_string key) const {
+      uint64_t found;
+      std::memcpy(&found, key.raw(), sizeof found);
+      return (found & mask) == bytes;
+    }
   };
 
-  void Row(Cell *cells);
-  void ReadKey(size_t column);
+  void Rows(std::vector<Cell> &cells);
+  void Row(ondemand::object &&object, std::vector<Cell> &cells);
   // Both return where the cell's NUL belongs. It may be where the next separator stands, so that has to be read first.
-  char *Value(Cell &cell);
-  char *String(Cell &cell);
-  char *Unescape(char *out);
-  uint32_t CodePoint();
-  uint32_t HexDigits();
-  void Number();
-  void Literal(std::string_view word);
-  void Nested();
-  void NestedScalar();
-  void NestedKey();
-  void SkipString();
+  char *Value(ondemand::value &value, Cell &cell);
+  char *String(ondemand::value &value, std::string_view token, Cell &cell);
+  void CheckKey(ondemand::field &field);
+  void CheckNested(ondemand::value &value);
 
-  void SkipBlanks() {
-    while (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t')
-      ++at_;
-  }
-  void SkipDigits(const char *what) {
-    if (!IsDigit(*at_)) Bad(what);
-    while (IsDigit(*at_))
-      ++at_;
-  }
-  static bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-  [[noreturn]] void Bad(const std::string &what) const;
-  [[noreturn]] void BadSeparator() const;
+  const char *Location();
+  [[noreturn]] void Bad(const char *what) { BadAt(Location(), what); }
+  [[noreturn]] void BadAt(const char *at, const std::string &what) const;
 
+  ondemand::parser &parser_;
   char *const begin_, *const end_;
-  char *at_;
   const std::string_view label_;
   std::vector<Key> keys_;
-  std::vector<bool> open_;  // of the nested value being read: for each open container, whether it is an object
+  ondemand::document document_;
+  std::string unescaped_;
   size_t row_ = 0, column_ = 0;
   char unused_ = '\0';  // takes the NUL of cells whose text is not in the body
 };
 
-// Eight bytes as a number, the first one lowest.
-uint64_t LoadEight(const char *from) {
-  uint64_t bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  return le64toh(bytes);
+// A token without the blanks up to the next one, of which PostgREST writes few.
+inline std::string_view Trim(std::string_view token) {
+  if (static_cast<unsigned char>(token.back()) > ' ') return token;
+  return token.substr(0, token.find_last_not_of(" \t\n\r") + 1);
 }
 
-// The first byte at or after `from` that does not stand for itself in a string: quote, backslash, control character.
-// Eight bytes at once; in each of the three terms the lowest set high bit is exact, borrows only reach bytes above it.
-char *FindSpecial(char *from) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-  for (;; from += 8) {
-    const uint64_t bytes = LoadEight(from);
-    const uint64_t quote = bytes ^ (kOnes * '"'), backslash = bytes ^ (kOnes * '\\');
-    const uint64_t hits =
-        (((bytes - kOnes * 0x20) & ~bytes) | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash)) & kHighs;
-    if (hits != 0) return from + (__builtin_ctzll(hits) >> 3);
+const char *SkipDigits(const char *at) {
+  while (*at >= '0' && *at <= '9')
+    ++at;
+  return at;
+}
+
+// RFC 8259 6. A byte that is no part of a number follows the token.
+bool IsNumber(std::string_view token) {
+  const char *at = token.data();
+  if (*at == '-') ++at;
+  const char *digits = at;
+  at = *at == '0' ? at + 1 : SkipDigits(at);
+  if (at == digits) return false;
+  if (*at == '.') {
+    digits = ++at;
+    at = SkipDigits(at);
+    if (at == digits) return false;
   }
-}
-
-char *AppendUtf8(char *out, uint32_t code) {
-  const auto tail = [code](int shift) { return static_cast<char>(0x80 | ((code >> shift) & 0x3F)); };
-  if (code < 0x80) {
-    *out++ = static_cast<char>(code);
-  } else if (code < 0x800) {
-    *out++ = static_cast<char>(0xC0 | (code >> 6));
-    *out++ = tail(0);
-  } else if (code < 0x10000) {
-    *out++ = static_cast<char>(0xE0 | (code >> 12));
-    *out++ = tail(6);
-    *out++ = tail(0);
-  } else {
-    *out++ = static_cast<char>(0xF0 | (code >> 18));
-    *out++ = tail(12);
-    *out++ = tail(6);
-    *out++ = tail(0);
+  if (*at == 'e' || *at == 'E') {
+    ++at;
+    if (*at == '+' || *at == '-') ++at;
+    digits = at;
+    at = SkipDigits(at);
+    if (at == digits) return false;
   }
-  return out;
+  return at == token.data() + token.size();
 }
 
-// What `\` and this letter mean, or NUL.
-char SimpleEscape(char letter) {
-  switch (letter) {
-    case '"':
-    case '\\':
-    case '/':
-      return letter;
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    default:
-      return '\0';
-  }
-}
-
-Decoder::Decoder(char *text, size_t size, size_t columns, std::string_view label)
-    : begin_(text), end_(text + size), at_(text), label_(label), keys_(columns) {
+Decoder::Decoder(ondemand::parser &parser, char *text, size_t size, size_t columns, std::string_view label)
+    : parser_(parser), begin_(text), end_(text + size), label_(label), keys_(columns) {
   for (size_t i = 0; i < columns; ++i) {
-    const std::string key = "\"c" + std::to_string(i) + "\":";
-    if (key.size() > sizeof(uint64_t)) continue;
-    for (size_t at = key.size(); at-- > 0;) {
-      keys_[i].bytes = keys_[i].bytes << 8 | static_cast<unsigned char>(key[at]);
-      keys_[i].mask = keys_[i].mask << 8 | 0xFF;
-    }
-    keys_[i].size = static_cast<uint32_t>(key.size());
+    const std::string key = "c" + std::to_string(i) + '"';
+    std::memcpy(&keys_[i].bytes, key.data(), key.size());
+    std::memset(&keys_[i].mask, 0xFF, key.size());
   }
 }
 
-void Decoder::Bad(const std::string &what) const {
-  std::string place = "byte " + std::to_string(at_ - begin_);
+// The token that is next, or the last one read when simdjson has given up there.
+const char *Decoder::Location() {
+  const char *at = end_;
+  return document_.current_location().get(at) == simdjson::SUCCESS ? at : end_;
+}
+
+void Decoder::BadAt(const char *at, const std::string &what) const {
+  std::string place = "byte " + std::to_string(at - begin_);
   if (row_ > 0) place += " (row " + std::to_string(row_) + ", column " + std::to_string(column_ + 1) + ")";
   Fail(label_, "The JSON text is not as expected at " + place + ": " + what + ".");
 }
 
-void Decoder::BadSeparator() const {
-  if (*at_ == ',' && column_ + 1 == keys_.size()) Bad("the row has too many columns");
-  if (*at_ == '}' && column_ + 1 < keys_.size()) Bad("the row has too few columns");
-  Bad("invalid value, or a comma or brace is missing");
-}
-
 size_t Decoder::Decode(std::vector<Cell> &cells) {
-  if (end_ - at_ >= 3 && std::memcmp(at_, "\xEF\xBB\xBF", 3) == 0) at_ += 3;
-  SkipBlanks();
-  if (*at_ != '[') Bad("not an array");
-  ++at_;
-  SkipBlanks();
-  if (*at_ == ']') {
-    ++at_;
-  } else {
-    for (bool more = true; more; ++at_) {
-      SkipBlanks();
-      const char *start = at_;
-      const size_t first = cells.size();
-      cells.resize(first + keys_.size());
-      ++row_;
-      Row(cells.data() + first);
-      // Rows of one table are of similar length.
-      if (row_ == 1) cells.reserve(keys_.size() * (1 + (end_ - at_) / (at_ - start)));
-      SkipBlanks();
-      more = *at_ == ',';
-      if (!more && *at_ != ']') Bad("a comma or bracket is missing after a row");
-    }
+  const bool mark = std::string_view(begin_, end_ - begin_).substr(0, 3) == "\xEF\xBB\xBF";
+  const simdjson::padded_string_view text(mark ? begin_ + 3 : begin_, end_ - begin_ - (mark ? 3 : 0),
+                                          end_ - begin_ + simdjson::SIMDJSON_PADDING);
+  const simdjson::error_code error = parser_.iterate(text).get(document_);
+  if (error == simdjson::MEMALLOC) throw std::bad_alloc();
+  if (error == simdjson::UTF8_ERROR) Fail(label_, "The text is not valid UTF-8.");
+  if (error != simdjson::SUCCESS) {
+    Fail(label_, "The JSON text is empty, or a string is not closed or contains a control character.");
   }
-  SkipBlanks();
-  if (at_ != end_) Bad("text after the end");
+  try {
+    Rows(cells);
+  } catch (const simdjson::simdjson_error &) {
+    Bad("invalid value, or a comma, colon or bracket is missing");
+  }
   return row_;
 }
 
-void Decoder::Row(Cell *cells) {
+// Here and in Row, take_value() gives a reference: a copy would be read back right after it was written in smaller
+// parts, for which the processor has to wait.
+void Decoder::Rows(std::vector<Cell> &cells) {
+  for (auto item : document_.get_array()) {
+    // Rows of one table are of similar length.
+    if (row_ == 1) cells.reserve(keys_.size() * (2 + (end_ - begin_) / (Location() - begin_)));
+    ++row_;
+    auto object = item.get_object();
+    Row(std::move(object).take_value(), cells);
+  }
+  if (Location() != end_) Bad("text after the end");
+}
+
+void Decoder::Row(ondemand::object &&object, std::vector<Cell> &cells) {
+  char *terminator = &unused_;
   column_ = 0;
-  if (*at_ != '{') Bad("a row is not an object");
-  ++at_;
-  for (; column_ < keys_.size(); ++column_) {
-    ReadKey(column_);
-    char *terminator = Value(cells[column_]);
-    SkipBlanks();
-    if (*at_ != (column_ + 1 < keys_.size() ? ',' : '}')) BadSeparator();
-    ++at_;
+  for (auto result : object) {
+    ondemand::field &&field = std::move(result).take_value();
     *terminator = '\0';
+    if (column_ == keys_.size()) Bad("the row has too many columns");
+    if (!keys_[column_].Is(field.key())) CheckKey(field);
+    terminator = Value(field.value(), cells.emplace_back());
+    ++column_;
   }
+  *terminator = '\0';
+  if (column_ < keys_.size()) Bad("the row has too few columns");
 }
 
-void Decoder::ReadKey(size_t column) {
-  const Key &key = keys_[column];
-  if (key.mask != 0 && (LoadEight(at_) & key.mask) == key.bytes) {
-    at_ += key.size;
-  } else {
-    // The same key with blanks or escapes, which JSON allows and PostgREST does not use.
-    SkipBlanks();
-    if (*at_ != '"') Bad("a key is missing");
-    Cell name;
-    String(name);
-    const std::string wanted = "c" + std::to_string(column);
-    if (wanted != std::string_view(name.data, name.size)) Bad("the key is not \"" + wanted + "\"");
-    SkipBlanks();
-    if (*at_ != ':') Bad("a colon is missing");
-    ++at_;
-  }
-  SkipBlanks();
+// JSON allows escapes in a key, PostgREST does not use them.
+void Decoder::CheckKey(ondemand::field &field) {
+  const std::string key = "c" + std::to_string(column_);
+  if (field.unescaped_key().value() != key) Bad("the key is not that of the column");
 }
 
-char *Decoder::Value(Cell &cell) {
-  char *const start = at_;
-  switch (*at_) {
+char *Decoder::Value(ondemand::value &value, Cell &cell) {
+  std::string_view token = Trim(value.raw_json_token());
+  switch (token.front()) {
     case '"':
       cell.kind = Cell::Kind::kText;
-      return String(cell);
+      return String(value, token, cell);
+    case '{':
+    case '[':
+      CheckNested(value);
+      token = Trim(std::string_view(token.data(), Location() - token.data()));
+      cell.kind = Cell::Kind::kJson;
+      break;
     case 'n':
-      Literal("null");
+      if (token != "null") BadAt(token.data(), kInvalid);
       return &unused_;
     case 't':
-      Literal("true");
+      if (token != "true") BadAt(token.data(), kInvalid);
       cell = {"t", 1, Cell::Kind::kTrue};
       return &unused_;
     case 'f':
-      Literal("false");
+      if (token != "false") BadAt(token.data(), kInvalid);
       cell = {"f", 1, Cell::Kind::kFalse};
       return &unused_;
-    case '{':
-    case '[':
-      Nested();
-      cell.kind = Cell::Kind::kJson;
-      break;
     default:
-      Number();
+      if (!IsNumber(token)) BadAt(token.data(), kInvalid);
       cell.kind = Cell::Kind::kNumber;
   }
-  cell.data = start;
-  cell.size = static_cast<uint32_t>(at_ - start);
-  return at_;
+  cell.data = token.data();
+  cell.size = static_cast<uint32_t>(token.size());
+  return begin_ + (token.data() + token.size() - begin_);
 }
 
-char *Decoder::String(Cell &cell) {
-  char *const start = ++at_;
-  at_ = FindSpecial(at_);
-  char *const last = *at_ == '"' ? at_ : Unescape(at_);
-  ++at_;
-  cell.data = start;
-  cell.size = static_cast<uint32_t>(last - start);
-  return last;
-}
-
-// From the first escape of a string, whose text goes to `out`, to its closing quote. Returns the end of the text.
-char *Decoder::Unescape(char *out) {
-  while (*at_ != '"') {
-    if (*at_ != '\\') Bad("a string is not closed or contains a control character");
-    ++at_;
-    if (*at_ == 'u') {
-      const uint32_t code = CodePoint();
-      if (code == 0) {
-        throw Error(sqlstate::kInvalidText, "unsupported Unicode escape sequence",
-                    "The remote server sent \\u0000, which cannot be converted to text.", {}, Context(label_));
-      }
-      out = AppendUtf8(out, code);
-    } else {
-      const char c = SimpleEscape(*at_);
-      if (c == '\0') Bad("invalid escape in a string");
-      *out++ = c;
-      ++at_;
+char *Decoder::String(ondemand::value &value, std::string_view token, Cell &cell) {
+  const ondemand::raw_json_string raw = value.get_raw_json_string();
+  char *const text = begin_ + (raw.raw() - begin_);
+  size_t size = token.size() - 2;
+  if (std::memchr(text, '\\', size) != nullptr) {
+    // Not in place: simdjson writes up to SIMDJSON_PADDING bytes past the end.
+    if (unescaped_.size() < size + simdjson::SIMDJSON_PADDING) unescaped_.resize(size + simdjson::SIMDJSON_PADDING);
+    auto *end = reinterpret_cast<uint8_t *>(unescaped_.data());
+    std::string_view unescaped;
+    if (parser_.unescape(raw, end).get(unescaped) != simdjson::SUCCESS) {
+      BadAt(token.data(), "invalid escape or unpaired surrogate in a string");
     }
-    char *const run = at_;
-    at_ = FindSpecial(at_);
-    std::memmove(out, run, at_ - run);
-    out += at_ - run;
-  }
-  return out;
-}
-
-// The code point of a `\u` escape or of a surrogate pair of them (RFC 8259 7), from the "u" on.
-uint32_t Decoder::CodePoint() {
-  const uint32_t code = HexDigits();
-  if (code < 0xD800 || code > 0xDFFF) return code;
-  if (code <= 0xDBFF && at_[0] == '\\' && at_[1] == 'u') {
-    ++at_;
-    const uint32_t low = HexDigits();
-    if (low >= 0xDC00 && low <= 0xDFFF) return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-  }
-  Bad("unpaired surrogate in a string");
-}
-
-// The four digits after the "u" at which it stands.
-uint32_t Decoder::HexDigits() {
-  uint32_t value = 0;
-  for (int i = 1; i <= 4; ++i) {
-    const char c = at_[i];
-    if (IsDigit(c)) {
-      value = value * 16 + (c - '0');
-    } else if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')) {
-      value = value * 16 + ((c | 0x20) - 'a' + 10);
-    } else {
-      Bad("invalid \\u escape in a string");
+    if (unescaped.find('\0') != std::string_view::npos) {
+      throw Error(sqlstate::kInvalidText, "unsupported Unicode escape sequence",
+                  "The remote server sent \\u0000, which cannot be converted to text.", {}, Context(label_));
     }
+    size = unescaped.copy(text, size);
   }
-  at_ += 5;
-  return value;
+  cell.data = text;
+  cell.size = static_cast<uint32_t>(size);
+  return text + size;
 }
 
-// RFC 8259 6. What may follow is up to the caller.
-void Decoder::Number() {
-  constexpr char kInvalid[] = "invalid value";
-  if (*at_ == '-') ++at_;
-  if (*at_ == '0') {
-    ++at_;
+// Reads an object or array to its end. Escapes in its strings are left to the type that reads its text.
+void Decoder::CheckNested(ondemand::value &value) {
+  const auto check = [this](ondemand::value &item) {
+    const std::string_view token = Trim(item.raw_json_token());
+    if (token.front() == '{' || token.front() == '[') {
+      CheckNested(item);
+    } else if (token.front() == '"') {
+      (void)item.get_raw_json_string().value();
+    } else if (token != "null" && token != "true" && token != "false" && !IsNumber(token)) {
+      BadAt(token.data(), kInvalid);
+    }
+  };
+  constexpr int kRowDepth = 2;
+  if (document_.current_depth() > kRowDepth + kMaxNesting) {
+    throw Error(sqlstate::kProgramLimit, "value from the remote server is nested too deeply",
+                "Objects and arrays may have " + std::to_string(kMaxNesting) + " levels.", {}, Context(label_));
+  }
+  if (value.type() == ondemand::json_type::array) {
+    for (ondemand::value item : value.get_array())
+      check(item);
   } else {
-    SkipDigits(kInvalid);
+    for (ondemand::field field : value.get_object())
+      check(field.value());
   }
-  if (*at_ == '.') {
-    ++at_;
-    SkipDigits(kInvalid);
-  }
-  if (*at_ == 'e' || *at_ == 'E') {
-    ++at_;
-    if (*at_ == '+' || *at_ == '-') ++at_;
-    SkipDigits(kInvalid);
-  }
-}
-
-void Decoder::Literal(std::string_view word) {
-  if (std::memcmp(at_, word.data(), word.size()) != 0) Bad("invalid value");
-  at_ += word.size();
-}
-
-// Checks an object or array and leaves it as it is. The nesting is in open_, one bit a level, not on the stack.
-void Decoder::Nested() {
-  open_.clear();
-  do {
-    if (*at_ == '{' || *at_ == '[') {
-      open_.push_back(*at_ == '{');
-      ++at_;
-      SkipBlanks();
-      if (*at_ != (open_.back() ? '}' : ']')) {
-        if (open_.back()) NestedKey();
-        continue;
-      }
-    } else {
-      NestedScalar();
-      SkipBlanks();
-    }
-    // A value has ended, or the innermost container is empty.
-    while (!open_.empty() && *at_ == (open_.back() ? '}' : ']')) {
-      open_.pop_back();
-      ++at_;
-      if (!open_.empty()) SkipBlanks();
-    }
-    if (open_.empty()) return;
-    if (*at_ != ',') Bad("invalid value, or a comma or brace is missing");
-    ++at_;
-    SkipBlanks();
-    if (open_.back()) NestedKey();
-  } while (true);
-}
-
-void Decoder::NestedScalar() {
-  switch (*at_) {
-    case '"':
-      return SkipString();
-    case 'n':
-      return Literal("null");
-    case 't':
-      return Literal("true");
-    case 'f':
-      return Literal("false");
-    default:
-      return Number();
-  }
-}
-
-void Decoder::NestedKey() {
-  if (*at_ != '"') Bad("a key is missing");
-  SkipString();
-  SkipBlanks();
-  if (*at_ != ':') Bad("a colon is missing");
-  ++at_;
-  SkipBlanks();
-}
-
-void Decoder::SkipString() {
-  ++at_;
-  while (*(at_ = FindSpecial(at_)) != '"') {
-    if (*at_ != '\\') Bad("a string is not closed or contains a control character");
-    ++at_;
-    if (*at_ == 'u') {
-      HexDigits();
-    } else {
-      if (SimpleEscape(*at_) == '\0') Bad("invalid escape in a string");
-      ++at_;
-    }
-  }
-  ++at_;
 }
 
 // "application/json" or one of PostgREST's own "application/vnd.pgrst.…+json", with any parameters.
@@ -441,11 +287,8 @@ void CheckEnvelope(const Response &response, std::string_view label) {
   }
   const std::string_view type = response.Header("content-type");
   if (!IsJson(type)) Fail(label, "The content type is \"" + CleanText(type, 100) + "\", not JSON.");
-  if (response.body.size() > std::numeric_limits<uint32_t>::max() - kPadding) {
+  if (response.body.size() > std::numeric_limits<uint32_t>::max() - simdjson::SIMDJSON_PADDING) {
     throw Error(sqlstate::kProgramLimit, "response of the remote server is too large", {}, {}, Context(label));
-  }
-  if (!simdjson::validate_utf8(response.body.data(), response.body.size())) {
-    Fail(label, "The text is not valid UTF-8.");
   }
 }
 
@@ -463,9 +306,12 @@ Page DecodePage(Response response, size_t columns, std::string_view label) {
   Page page;
   const size_t size = response.body.size();
   page.text_ = std::move(response.body);
-  // 16 bytes do not fit the buffer inside a std::string (15), so the text is on the heap and moves with its Page.
-  page.text_.resize(size + kPadding, '\0');
-  page.rows_ = Decoder(page.text_.data(), size, columns, label).Decode(page.cells_);
+  // The padding does not fit the buffer inside a std::string (15), so the text is on the heap and moves with its Page.
+  page.text_.resize(size + simdjson::SIMDJSON_PADDING, '\0');
+  static auto *const shared_parser = new ondemand::parser;  // never freed: it lives as long as the process
+  ondemand::parser own_parser;
+  ondemand::parser &parser = size <= kMaxSharedParserBytes ? *shared_parser : own_parser;
+  page.rows_ = Decoder(parser, page.text_.data(), size, columns, label).Decode(page.cells_);
   page.columns_ = columns;
   return page;
 }

@@ -45,8 +45,8 @@ class Page {
 // objects. The response's status must be 200 or 206. Throws Error: 08P01 for anything else than exactly that shape
 // (content type, truncated or trailing text, missing, surplus, duplicate or reordered keys, invalid UTF-8), 22P05 for a
 // \u0000 in a string. `label` names the request in the context. A string with an unpaired surrogate is 08P01; inside an
-// object or array \u escapes are checked for their form only, because what they may say is up to the type that reads
-// the text. A body above 4 GB is 54000.
+// object or array escapes are not checked, which is up to the type that reads the text. A body above 4 GB and an object
+// or array with more than 500 levels are 54000.
 Page DecodePage(Response response, size_t columns, std::string_view label);
 
 // "first-last/total" of Content-Range (RFC 9110 14.4 as PostgREST uses it), each part absent for "*".

@@ -32,6 +32,14 @@ class Secret {
   }
   ~Secret() { Wipe(); }
 
+  // Both parts in one, without a copy of the secret in between.
+  static Secret Join(std::string_view first, std::string_view second) {
+    Secret joined;
+    joined.text_.reserve(first.size() + second.size());
+    joined.text_.append(first).append(second);
+    return joined;
+  }
+
   // Valid until the object is changed or destroyed.
   std::string_view Reveal() const noexcept { return text_; }
   bool empty() const noexcept { return text_.empty(); }

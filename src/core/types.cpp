@@ -24,11 +24,10 @@ struct TypeRow {
   std::string_view with_length = {};
 };
 
-// By format. "character" and "bit" alone would mean a length of 1. A reg* type would look the remote's names up in the
-// local catalogs. smallint of PostgREST 14.8 and later comes as int32, which holds it.
+// By format. "character" and "bit" alone would mean a length of 1. There are no reg* types: they would look the
+// remote's names up in the local catalogs. smallint of PostgREST 14.8 and later comes as int32, which holds it.
 constexpr std::array kTypes{
     TypeRow{"\"char\"", "\"char\""},
-    TypeRow{"aclitem", "text"},
     TypeRow{"bigint", "bigint"},
     TypeRow{"bit", "\"bit\"", kMaxBits, "bit"},
     TypeRow{"bit varying", "bit varying", kMaxBits, "bit varying"},
@@ -76,17 +75,6 @@ constexpr std::array kTypes{
     TypeRow{"polygon", "polygon"},
     TypeRow{"real", "real"},
     TypeRow{"refcursor", "refcursor"},
-    TypeRow{"regclass", "text"},
-    TypeRow{"regcollation", "text"},
-    TypeRow{"regconfig", "text"},
-    TypeRow{"regdictionary", "text"},
-    TypeRow{"regnamespace", "text"},
-    TypeRow{"regoper", "text"},
-    TypeRow{"regoperator", "text"},
-    TypeRow{"regproc", "text"},
-    TypeRow{"regprocedure", "text"},
-    TypeRow{"regrole", "text"},
-    TypeRow{"regtype", "text"},
     TypeRow{"smallint", "smallint"},
     TypeRow{"text", "text"},
     TypeRow{"tid", "tid"},

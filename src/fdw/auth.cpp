@@ -91,13 +91,13 @@ RandomBytes MakeRandom() {
   return random;
 }
 
-// Removes the transaction's identity for that server: what is set or cleared now is newer.
-void DropLocal(unsigned server_id) {
+// Removes one server's identity from one scope.
+void DropIdentity(const char *name, const char *handle, unsigned server_id, bool is_local) {
   IdentityStore *identities = GetStore();
-  const IdentityState *state = identities->Find(local_handle);
+  const IdentityState *state = identities->Find(handle);
   if (state == nullptr || state->Find(server_id) == nullptr) return;
   RandomBytes const random = MakeRandom();
-  SetHandle(kLocalHandle, Guard([&] { return identities->Without(local_handle, random.bytes, server_id); }), true);
+  SetHandle(name, Guard([&] { return identities->Without(handle, random.bytes, server_id); }), is_local);
 }
 
 [[noreturn]] void RefuseToken(const Server *server, const char *detail, const char *hint) {
@@ -107,27 +107,30 @@ void DropLocal(unsigned server_id) {
   pg_unreachable();
 }
 
+Belongs BelongsTo(const Identity *identity, const Server *server) {
+  const char *ref = server->project_ref != nullptr ? server->project_ref : "";
+  return Guard([&] { return TokenBelongs(identity->claims, server->host, ref); });
+}
+
 // A token goes only where it was meant to go: to the server it was given for, as long as that has the same address, or
 // to the project that issued it.
 void CheckOrigin(const Identity *identity, const Server *server) {
   if (identity->server_id != 0) {
-    if (strcmp(identity->bound_host.c_str(), server->host) == 0) return;
+    if (strcmp(identity->bound_url.c_str(), server->rest_url) == 0) return;
     RefuseToken(server, "The server's address has changed since the token was set.",
                 "Call supabase_set_auth again if the new address may have the token.");
   }
-  switch (Guard([&] {
-    return TokenBelongs(identity->claims, server->host, server->project_ref != nullptr ? server->project_ref : "");
-  })) {
+  switch (BelongsTo(identity, server)) {
     case Belongs::kYes:
       return;
     case Belongs::kNo:
       RefuseToken(
           server, "Its issuer is another project.",
-          psprintf("Call supabase_set_auth(…, server => '%s') if this server may have the token.", server->name));
+          psprintf("Call supabase_set_auth(..., server => '%s') if this server may have the token.", server->name));
     case Belongs::kUnnamed:
       if (CountProjectServers() <= 1) return;
       RefuseToken(server, "It names no project, and the database has several project servers.",
-                  psprintf("Call supabase_set_auth(…, server => '%s').", server->name));
+                  psprintf("Call supabase_set_auth(..., server => '%s').", server->name));
   }
 }
 
@@ -174,15 +177,16 @@ void UseToken(const Identity *identity, const Server *server, Credential *creden
   CheckOrigin(identity, server);
   Guard([&] {
     CheckNotExpired(identity->claims.exp.value_or(0), std::time(nullptr));
-    credential->authorization = Secret("Bearer " + std::string(identity->token.Reveal()));
+    credential->authorization = Secret::Join("Bearer ", identity->token.Reveal());
     credential->expires_at = identity->claims.exp.value_or(0);
   });
 }
 
 // The token of the PostgREST request that the local session serves: its own header first, else the caller's
-// Authorization. The origin check keeps a token of the local project from going to another one.
+// Authorization. The latter was meant for the local project, so it goes out only when it names this server's project.
 bool UseRequestToken(const Server *server, Credential *credential) {
   char *token = RequestToken("x-supabase-auth");
+  bool const own_header = token != nullptr;
   if (token == nullptr) token = RequestToken("authorization");
   if (token == nullptr) return false;
   auto *identity = Own<Identity>(CurrentMemoryContext);
@@ -192,6 +196,10 @@ bool UseRequestToken(const Server *server, Credential *credential) {
     identity->token = Secret(text);
   });
   explicit_bzero(token, strlen(token));
+  if (!own_header && BelongsTo(identity, server) != Belongs::kYes) {
+    RefuseToken(server, "The Authorization of the local request does not name this project.",
+                "Send the user's token for it in the header X-Supabase-Auth.");
+  }
   UseToken(identity, server, credential);
   return true;
 }
@@ -204,7 +212,8 @@ bool UseUserToken(const Server *server, Oid user_id, List *mapping, Credential *
     UseToken(identity, server, credential);
     return true;
   }
-  return server->forward_request_jwt && UseRequestToken(server, credential);
+  // Any role can write the setting that holds the request's headers, so "setter" cannot trust them.
+  return rule == SessionAuth::kAlways && server->forward_request_jwt && UseRequestToken(server, credential);
 }
 
 const char *TextOrNull(const std::string &text) {
@@ -256,12 +265,12 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                     errmsg("no user mapping for role \"%s\" and server \"%s\"", GetUserNameFromId(user_id, false),
                            server->name),
-                    errhint("Use CREATE USER MAPPING … OPTIONS (api_key '…').")));
+                    errhint("Use CREATE USER MAPPING ... OPTIONS (api_key '...').")));
   }
   const char *api_key = FindOption(mapping, "api_key");
   const char *jwt = FindOption(mapping, "jwt");
-  bool const as_user = actor == Actor::kUser && UseUserToken(server, user_id, mapping, credential);
-  if (!as_user && jwt == nullptr && actor == Actor::kUser && server->require_user_jwt) {
+  bool const as_user = actor != Actor::kMapping && UseUserToken(server, user_id, mapping, credential);
+  if (!as_user && jwt == nullptr && actor == Actor::kRequiredUser) {
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
              errmsg("server \"%s\" requires a user's token", server->name), errhint("Call supabase_set_auth first.")));
@@ -269,14 +278,14 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
   Guard([&] {
     if (!as_user && jwt != nullptr) {
       credential->expires_at = DecodeJwt(jwt).exp.value_or(0);
-      CheckNotExpired(credential->expires_at, std::time(nullptr));
-      credential->authorization = Secret(std::string("Bearer ") + jwt);
+      CheckMappingNotExpired(credential->expires_at, std::time(nullptr));
+      credential->authorization = Secret::Join("Bearer ", jwt);
     }
     if (api_key == nullptr) return;
     credential->api_key = Secret(api_key);
     // The older keys are JWTs: they name the role themselves. The sb_ keys must not go into Authorization.
     if (credential->authorization.empty() && ClassifyKey(api_key) == KeyKind::kJwt) {
-      credential->authorization = Secret(std::string("Bearer ") + api_key);
+      credential->authorization = Secret::Join("Bearer ", api_key);
     }
   });
 }
@@ -288,7 +297,7 @@ void AddCredential(const Credential &credential, Request *request) {
 }
 
 IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) {
-  if (!is_local && setting_require_local_auth) {
+  if (token != nullptr && !is_local && setting_require_local_auth) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a token for the whole session is not allowed"),
                     errdetail("The setting supabase_fdw.require_local_auth is on."),
                     errhint("Use is_local => true inside the transaction.")));
@@ -302,14 +311,15 @@ IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) 
   if (token != nullptr) ReadToken(token, identity);
   if (server != nullptr) {
     identity->server_id = server->id;
-    Guard([&] { identity->bound_host = server->host; });
+    Guard([&] { identity->bound_url = server->rest_url; });
   } else if (token != nullptr && CountProjectServers() > 1 &&
              Guard([&] { return TokenBelongs(identity->claims, "", "") == Belongs::kUnnamed; })) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                     errmsg("the user's token names no project, and the database has several project servers"),
-                    errhint("Use supabase_set_auth(…, server => '…').")));
+                    errhint("Use supabase_set_auth(..., server => '...').")));
   }
-  if (!is_local) DropLocal(identity->server_id);
+  // What is set now for the session is newer than what the transaction has.
+  if (!is_local) DropIdentity(kLocalHandle, local_handle, identity->server_id, true);
   RandomBytes const random = MakeRandom();
   IdentityStore *identities = GetStore();
   const char *base = is_local ? local_handle : session_handle;
@@ -326,13 +336,8 @@ void ClearIdentity(const Server *server) {
     if (*session_handle != '\0') SetHandle(kSessionHandle, "", false);
     return;
   }
-  DropLocal(server->id);
-  IdentityStore *identities = GetStore();
-  const IdentityState *state = identities->Find(session_handle);
-  if (state == nullptr || state->Find(server->id) == nullptr) return;
-  RandomBytes const random = MakeRandom();
-  SetHandle(kSessionHandle, Guard([&] { return identities->Without(session_handle, random.bytes, server->id); }),
-            false);
+  DropIdentity(kLocalHandle, local_handle, server->id, true);
+  DropIdentity(kSessionHandle, session_handle, server->id, false);
 }
 
 List *ListIdentities() {

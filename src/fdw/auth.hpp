@@ -23,8 +23,8 @@ struct Credential {
   int64_t expires_at = 0;  // Unix seconds, 0: not known or never
 };
 
-// Whether an end user's token may be used; importing a schema takes the mapping's own credential.
-enum class Actor { kUser, kMapping };
+// Whether an end user's token may be used, must be, or must not: importing a schema takes the mapping's own credential.
+enum class Actor { kUser, kRequiredUser, kMapping };
 
 // Finds the credential of `user_id` at `server`. Raises 28000 when there is none or it must not be used. Sends nothing.
 void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credential *credential);

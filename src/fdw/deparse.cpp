@@ -82,12 +82,23 @@ bool FindComparison(Oid opno, Oid column_type, Op *op) {
   return false;
 }
 
+bool IsArrayName(const char *type) {
+  size_t const length = strlen(type);
+  return length > 2 && strcmp(type + length - 2, "[]") == 0;
+}
+
+// For a column whose local type only stands in for the remote one.
+List *RefuseStandIn(DeparseContext *context, AttrNumber attno) {
+  const Column *column = RemoteColumn(context, attno);
+  return Refuse(context, psprintf("column \"%s\" has the remote type %s, which the local type only shows", column->name,
+                                  column->remote_type));
+}
+
 // Whether the comparison means the same remotely for this column: type, collation, options.
 bool ComparisonAllowed(DeparseContext *context, AttrNumber attno, Op op, Oid collation, Oid column_collation) {
   const Column *column = RemoteColumn(context, attno);
   if (column->remote_type != nullptr) {
-    context->reason = psprintf("column \"%s\" has the remote type %s, which the local type only shows", column->name,
-                               column->remote_type);
+    (void)RefuseStandIn(context, attno);
     return false;
   }
   TypeRule const rule = GetTypeRule(get_atttype(context->table->id, attno));
@@ -271,6 +282,9 @@ List *DeparseBoolean(DeparseContext *context, BoolExpr *clause) {
 List *DeparseNullTest(DeparseContext *context, NullTest *clause) {
   AttrNumber const attno = clause->argisrow ? 0 : PlainColumn(context, clause->arg);
   if (attno == 0) return Refuse(context, "the tested expression is not a plain column of the table");
+  // A composite is NULL remotely when all its fields are; as text it is not.
+  const char *remote_type = RemoteColumn(context, attno)->remote_type;
+  if (remote_type != nullptr && !IsArrayName(remote_type)) return RefuseStandIn(context, attno);
   List *node = lappend(MakeNode(Kind::kIsNull), ColumnName(context, attno));
   return clause->nulltesttype == IS_NULL ? node : lappend(MakeNode(Kind::kNot), node);
 }

@@ -139,7 +139,7 @@ const char *LocalTypeText(const ColumnText *column, const char *table, const cha
   if (OidIsValid(type))
     return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
   ereport(NOTICE, (errmsg("column \"%s\" of foreign table \"%s\" is imported as text", column->name, table),
-                   errdetail("This database has no type %s.", column->type)));
+                   errdetail("Its type at the remote server is %s.", column->type)));
   *remote_type = column->type;
   return "text";
 }

@@ -16,10 +16,17 @@ bool setting_enable_pushdown = true;
 bool setting_trace = false;
 
 extern "C" {
+#include "utils/plancache.h"
+
 PG_MODULE_MAGIC;
 PGDLLEXPORT void _PG_init(void);
 PGDLLEXPORT Datum supabase_fdw_handler(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(supabase_fdw_handler);
+}
+
+// Plans that were made under the other value must not be used again.
+static void AssignPushdown(bool value, void *) {
+  if (value != setting_enable_pushdown) ResetPlanCache();
 }
 
 // Runs in the postmaster too when the library is preloaded: settings only, no thread, no socket, no libcurl.
@@ -36,10 +43,10 @@ void _PG_init(void) {
   DefineCustomBoolVariable(
       "supabase_fdw.enable_pushdown", "Sends conditions, order and limit to the remote server.",
       "Off: only column lists are sent; for finding out whether a wrong result comes from a condition.",
-      &setting_enable_pushdown, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
+      &setting_enable_pushdown, true, PGC_USERSET, 0, nullptr, AssignPushdown, nullptr);
   DefineCustomStringVariable("supabase_fdw.proxy", "Proxy for remote requests.",
                              "Empty: none; the environment's proxy variables are ignored.", &setting_proxy, "",
-                             PGC_SUSET, 0, nullptr, nullptr, nullptr);
+                             PGC_SUSET, GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("supabase_fdw.require_local_auth", "Refuses tokens for the whole session.",
                            "For connections behind a transaction pooler.", &setting_require_local_auth, false,
                            PGC_SUSET, 0, nullptr, nullptr, nullptr);

@@ -49,7 +49,7 @@ constexpr Option kOptions[] = {
     {"remote_type", kColumn, Kind::kText, 0, 0, nullptr},
     {"fetch_size", kServer | kTable, Kind::kInt, 1, 1'000'000, nullptr},
     {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
-    {"require_user_jwt", kServer, Kind::kBool, 0, 0, nullptr},
+    {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
     {"forward_request_jwt", kServer, Kind::kBool, 0, 0, nullptr},
     {"allow_insecure", kServer, Kind::kBool, 0, 0, nullptr},
@@ -115,8 +115,18 @@ void CheckNumber(const Option *option, const char *value, int unit_flags, const 
   bool const whole = option->kind == Kind::kInt;
   if (!parse_real(value, &number, unit_flags, &unit_hint) || number < option->min || number > option->max ||
       (whole && number != static_cast<int>(number))) {
-    BadValue(option, value, psprintf("The value must be %s between %g and %g.", what, option->min, option->max));
+    BadValue(option, value, psprintf("The value must be %s between %.10g and %.10g.", what, option->min, option->max));
   }
+}
+
+const char *CommaList(const char *words) {
+  StringInfoData list;
+  initStringInfo(&list);
+  for (; *words != '\0'; words++) {
+    if (*words == ' ') appendStringInfoChar(&list, ',');
+    appendStringInfoChar(&list, *words);
+  }
+  return list.data;
 }
 
 void CheckChoice(const Option *option, const char *value) {
@@ -124,9 +134,11 @@ void CheckChoice(const Option *option, const char *value) {
   for (const char *word = option->choices; word != nullptr; word = strchr(word, ' ')) {
     while (*word == ' ')
       word++;
-    if (strncmp(word, value, size) == 0 && (word[size] == ' ' || word[size] == '\0') && size > 0) return;
+    if (strchr(value, ' ') == nullptr && strncmp(word, value, size) == 0 && (word[size] == ' ' || word[size] == '\0') &&
+        size > 0)
+      return;
   }
-  BadValue(option, value, psprintf("Valid values are: %s.", option->choices));
+  BadValue(option, value, psprintf("Valid values are: %s.", CommaList(option->choices)));
 }
 
 void CheckSecret(const Option *option, const char *value) {
@@ -184,12 +196,15 @@ void CheckValue(const Option *option, const char *value) {
   ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
                   errmsg("a secret cannot be an option of a %s: \"%s\"", PlaceName(place), name),
                   errdetail("Every role can read the options of servers, foreign tables and columns."),
-                  errhint("Set it with CREATE USER MAPPING … OPTIONS (api_key '…').")));
+                  errhint("Set it with CREATE USER MAPPING ... OPTIONS (api_key '...').")));
   pg_unreachable();
 }
 
 [[noreturn]] void UnknownOption(const char *name, unsigned place) {
-  if (place != kMapping) {
+  bool known = false;
+  for (const Option &option : kOptions)
+    known = known || (option.kind != Kind::kSecret && strcmp(option.name, name) == 0);
+  if (place != kMapping && !known) {
     for (const char *word : kSecretWords) {
       if (strcasestr(name, word) != nullptr) RefuseSecret(name, place);
     }
@@ -326,7 +341,6 @@ Server *GetServerOptions(Oid server_id) {
   const char *schema = FindOption(options, "schema_name");
   server->schema_name = schema != nullptr ? schema : "public";
   server->fetch_size = static_cast<int>(RealOption(options, "fetch_size", 0, 0));
-  server->require_user_jwt = BoolOption(options, "require_user_jwt", false);
   server->forward_request_jwt = BoolOption(options, "forward_request_jwt", false);
   server->session_auth = SessionAuthOption(options);
   server->connect_timeout = RealOption(options, "connect_timeout", GUC_UNIT_S, 10);
@@ -362,6 +376,15 @@ int CountProjectServers() {
   return FindProjectServers(&last);
 }
 
+static void CheckUsage(const ForeignServer *server) {
+#if PG_VERSION_NUM >= 160000
+  AclResult const result = object_aclcheck(ForeignServerRelationId, server->serverid, GetUserId(), ACL_USAGE);
+#else
+  AclResult const result = pg_foreign_server_aclcheck(server->serverid, GetUserId(), ACL_USAGE);
+#endif
+  if (result != ACLCHECK_OK) aclcheck_error(result, OBJECT_FOREIGN_SERVER, server->servername);
+}
+
 Server *GetServerByName(const char *name) {
   if (name != nullptr) {
     ForeignServer *foreign = GetForeignServerByName(name, false);
@@ -370,6 +393,7 @@ Server *GetServerByName(const char *name) {
       ereport(ERROR,
               (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("server \"%s\" is not a server of supabase_fdw", name)));
     }
+    CheckUsage(foreign);
     return GetServerOptions(foreign->serverid);
   }
   Oid id = InvalidOid;
@@ -391,6 +415,8 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   table->schema_name = schema != nullptr ? schema : server->schema_name;
   table->table_name = name != nullptr ? name : get_rel_name(table_id);
   table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
+  table->require_user_jwt =
+      BoolOption(foreign->options, "require_user_jwt", BoolOption(foreign_server->options, "require_user_jwt", false));
   bool const text_ordering =
       BoolOption(foreign->options, "text_ordering", BoolOption(foreign_server->options, "text_ordering", false));
 

@@ -31,12 +31,14 @@ constexpr int64 kMaxOffsetRows = 10'000;
 // Planner's notes on one relation, in rel->fdw_private.
 struct RelInfo {
   DeparseContext deparse;
-  List *remote;   // RestrictInfos that are shipped
-  List *trees;    // their trees, same order
-  List *local;    // RestrictInfos that are not
-  List *reasons;  // Strings, same order as local
-  List *key;      // attribute numbers of the key's columns
-  int at_most;    // -1: any number
+  List *remote;        // RestrictInfos that are shipped
+  List *trees;         // their trees, same order
+  List *local;         // RestrictInfos that are not
+  List *reasons;       // Strings, same order as local
+  List *key;           // attribute numbers of the key's columns
+  int at_most;         // -1: any number
+  double transferred;  // rows that come over the network, before local conditions
+  QualCost local_cost;
 };
 
 RelInfo *InfoOf(RelOptInfo *rel) {
@@ -190,27 +192,30 @@ List *AddTieBreakers(List *order, const RelInfo *info, List *columns) {
   return order;
 }
 
-// Length of a tree's values and names; sets `open` when a parameter's length is not known.
-int TreeLength(const RelInfo *info, const Node *tree, bool *open) {
-  if (IsA(tree, String)) return static_cast<int>(strlen(strVal(tree))) + 8;
+// Length of a tree's values and names, with room for what stands between them.
+size_t TreeLength(const Node *tree) {
+  if (IsA(tree, String)) return strlen(strVal(tree)) + 8;
   if (IsA(tree, Integer)) return 0;
-  auto *list = reinterpret_cast<const List *>(tree);
-  int length = 8;
+  size_t length = 8;
   ListCell *cell;
-  foreach (cell, list)
-    length += TreeLength(info, static_cast<Node *>(lfirst(cell)), open);
-  foreach (cell, info->deparse.parameters) {
-    *open = *open || get_typlen(exprType(static_cast<Node *>(lfirst(cell)))) < 0;
-  }
+  foreach (cell, reinterpret_cast<const List *>(tree))
+    length += TreeLength(static_cast<Node *>(lfirst(cell)));
   return length;
 }
 
-// Whether the conditions may turn out too long for one request. They are then filtered here, so their columns must be
-// fetched as well. Percent-encoding makes a byte three.
+// Whether the conditions may turn out too long to be sent beside the columns. They are then filtered here, so their
+// columns must be fetched as well. Percent-encoding makes a byte three.
 bool MayNeedRecheck(const RelInfo *info) {
-  bool open = false;
-  int const length = TreeLength(info, reinterpret_cast<Node *>(info->trees), &open);
-  return open || static_cast<size_t>(length) * 3 > kMaxTargetBytes / 2;
+  ListCell *cell;
+  foreach (cell, info->deparse.parameters) {
+    if (get_typlen(exprType(static_cast<Node *>(lfirst(cell)))) < 0) return true;
+  }
+  size_t length = TreeLength(reinterpret_cast<Node *>(info->trees));
+  for (int i = 0; i < info->deparse.table->natts; i++) {
+    const char *name = info->deparse.table->columns[i].name;
+    if (name != nullptr) length += strlen(name) + 8;
+  }
+  return length * 3 > kMaxTargetBytes / 2;
 }
 
 // The columns that the scan must return: those in the target list and in conditions that are filtered here.
@@ -300,9 +305,9 @@ void UseKey(const RelInfo *info, List **columns, List **key, List **order) {
 }
 
 void AddPath(RelOptInfo *rel, PlannerInfo *root, List *pathkeys, double factor) {
-  double const transferred = rel->rows;
-  Cost const startup = kStartupCost;
-  Cost const total = startup + transferred * (kTupleCost + cpu_tuple_cost) * factor;
+  const RelInfo *info = InfoOf(rel);
+  Cost const startup = kStartupCost + info->local_cost.startup;
+  Cost const total = startup + info->transferred * (kTupleCost + cpu_tuple_cost + info->local_cost.per_tuple) * factor;
   add_path(rel, reinterpret_cast<Path *>(create_foreignscan_path(root, rel, nullptr, rel->rows,
 #if PG_VERSION_NUM >= 180000
                                                                  0,
@@ -332,7 +337,11 @@ void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
     rel->pages = 10;
   }
   set_baserel_size_estimates(root, rel);
-  if (info->at_most >= 0) rel->rows = clamp_row_est(Min(rel->rows, info->at_most));
+  Selectivity const remote = clauselist_selectivity(root, info->remote, 0, JOIN_INNER, nullptr);
+  info->transferred = clamp_row_est(rel->tuples * remote);
+  if (info->at_most >= 0) info->transferred = Min(info->transferred, Max(info->at_most, 1));
+  rel->rows = Min(rel->rows, info->transferred);
+  cost_qual_eval(&info->local_cost, info->local, root);
 }
 
 void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid) {

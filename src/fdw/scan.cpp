@@ -185,7 +185,7 @@ void StartScan(ForeignScanState *node, ScanState *state) {
 void Trace(const Reader *reader) {
   ereport(LOG, (errmsg("supabase_fdw: %s: status %d, %llu bytes, %.1f ms", reader->last_label().c_str(),
                        reader->last_status(), static_cast<unsigned long long>(reader->last_bytes()),
-                       static_cast<double>(const_cast<Reader *>(reader)->counters().wait_us) / 1000.0),
+                       static_cast<double>(reader->last_elapsed_us()) / 1000.0),
                 errhidestmt(true), errhidecontext(true)));
 }
 
@@ -207,7 +207,7 @@ bool NextPage(ScanState *state) {
   if (setting_trace) Trace(reader);
   // From the second page on the query has shown that it wants more than a little.
   if (reader->counters().pages > 1) Guard([&] { reader->Prefetch(); });
-  state->row = 0;
+  state->row = reader->first_row();
   return true;
 }
 
@@ -271,7 +271,8 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   InitColumns(state, RelationGetDescr(relation));
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
-  ResolveCredential(state->server, ActingUser(node), Actor::kUser, &state->objects->credential);
+  ResolveCredential(state->server, ActingUser(node),
+                    state->table->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, &state->objects->credential);
   state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
   state->session = GetSession();
   state->row_cap = GetRowCap(state->server);
