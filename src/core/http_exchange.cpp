@@ -300,6 +300,8 @@ void Exchange::End(int code, bool late) noexcept {
   response_.wire_bytes = static_cast<uint64_t>(std::max<int64_t>(0, time_of(CURLINFO_SIZE_DOWNLOAD_T)));
   // libcurl calls it a success when the connection ends inside the head.
   if (code == CURLE_OK && !head_complete_) code_ = CURLE_PARTIAL_FILE;
+  // What libcurl says when one header line outgrows its own buffer (100 kB), before our callback sees any of it.
+  if (code == CURLE_OUT_OF_MEMORY && flaw_ == Flaw::kNone && !head_complete_ && sent()) flaw_ = Flaw::kHeaderSize;
   // Not our callbacks' doing, so that of libcurl's decoder: something follows the end of the gzip stream.
   if (code == CURLE_WRITE_ERROR && flaw_ == Flaw::kNone) flaw_ = Flaw::kContentEncoding;
   permanent_ = !ok() && IsPermanent(late);

@@ -77,9 +77,17 @@ PageRequest Pager::Next(int64_t now_ms) {
 
 void Pager::Received(const Page &page, const std::optional<ContentRange> &range, uint64_t bytes, int64_t now_ms) {
   uint64_t const rows = page.rows();
-  if (rows > asked_) throw Error(sqlstate::kProtocolViolation, "remote server sent more rows than were asked for");
+  CheckRange(rows, range);
   CheckKey(page);
-  overlap_ = StartsWithLastKey(page) ? 1 : 0;
+  overlap_ = HasLastKey(page, 0) ? 1 : 0;
+  if (rows > overlap_ && HasLastKey(page, rows - 1)) {
+    throw Error(sqlstate::kProtocolViolation, "remote server sent the same page again");
+  }
+  if (overlap_ > 0 && !ask_overlap_) {
+    throw Error(sqlstate::kFdwError, "cannot read remote relation \"" + options_.query.relation + "\" by its key",
+                "The remote server sent a row again although only later ones were asked for.",
+                "Drop the option key from its columns.");
+  }
   finished_ = IsLast(rows, range, now_ms);
   bool const cut = !finished_ && rows < asked_ && range && range->total;
   if (cut) {
@@ -87,12 +95,24 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
   } else {
     cap_->Seen(rows, asked_at_ms_);
   }
-  if (rows == overlap_) ask_overlap_ = false;
+  if (rows == 1 && rows < asked_) ask_overlap_ = false;
   received_ += rows - overlap_;
   if (rows > 0) row_bytes_ = bytes / rows;
   first_ = false;
   if (options_.row_limit && received_ >= *options_.row_limit) finished_ = true;
   if (!finished_ && options_.paging == Paging::kKeyset) RememberKey(page);
+}
+
+// Content-Range says which rows the page has: one that was cut by whoever stands between is not complete by its looks.
+void Pager::CheckRange(uint64_t rows, const std::optional<ContentRange> &range) const {
+  if (rows > asked_) throw Error(sqlstate::kProtocolViolation, "remote server sent more rows than were asked for");
+  if (!range) return;
+  bool const counted = range->first && range->last;
+  uint64_t const stated = counted ? *range->last - *range->first + 1 : 0;
+  if (stated != rows || (counted && *range->first != query_.offset.value_or(0))) {
+    throw Error(sqlstate::kProtocolViolation, "remote server sent other rows than its Content-Range header says",
+                "The header says " + std::to_string(stated) + " rows, the answer has " + std::to_string(rows) + ".");
+  }
 }
 
 bool Pager::IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const {
@@ -108,10 +128,10 @@ static std::string_view KeyText(const Page &page, size_t row, size_t position) {
   return {cell.data, cell.size};
 }
 
-bool Pager::StartsWithLastKey(const Page &page) const {
+bool Pager::HasLastKey(const Page &page, size_t row) const {
   if (last_key_.empty() || page.rows() == 0) return false;
   for (size_t i = 0; i < options_.key.size(); i++) {
-    if (KeyText(page, 0, options_.key[i]) != last_key_[i]) return false;
+    if (KeyText(page, row, options_.key[i]) != last_key_[i]) return false;
   }
   return true;
 }

@@ -74,9 +74,9 @@ class Pager {
   PageRequest Next(int64_t now_ms);
   // What that request asks for, as a value.
   const ReadQuery &query() const noexcept { return query_; }
-  // The answer to it, `bytes` long (0: not known). Throws Error when key values are NULL or repeat: the key is none, and paging by it
-  // would lose rows. (A parent table's key need not be unique among its inheritance children, and nothing in
-  // PostgREST's description says that a table has any.)
+  // The answer to it, `bytes` long (0: not known). Throws Error when key values are NULL or repeat: the key is none,
+  // and paging by it would lose rows. (A parent table's key need not be unique among its inheritance children, and
+  // nothing in PostgREST's description says that a table has any.)
   void Received(const Page &page, const std::optional<ContentRange> &range, uint64_t bytes, int64_t now_ms);
   // Rows at the beginning of that page which the page before had already.
   size_t overlap() const noexcept { return overlap_; }
@@ -85,7 +85,8 @@ class Pager {
   uint64_t PageSize() const;
   bool IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const;
   void CheckKey(const Page &page) const;
-  bool StartsWithLastKey(const Page &page) const;
+  void CheckRange(uint64_t rows, const std::optional<ContentRange> &range) const;
+  bool HasLastKey(const Page &page, size_t row) const;
   void RememberKey(const Page &page);
 
   PagerOptions options_;
@@ -98,7 +99,7 @@ class Pager {
   uint64_t row_bytes_ = 0;  // average of the last page
   size_t overlap_ = 0;
   // Ask again for the last row of the page before: whether another row has the same key shows only so. Given up when a
-  // page holds nothing else, which may mean a row cap of one.
+  // page holds one row of several asked for, which may mean a row cap of one.
   bool ask_overlap_ = true;
   uint64_t asked_ = 0;  // limit of the page under way
   int64_t asked_at_ms_ = 0;

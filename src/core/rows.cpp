@@ -159,8 +159,7 @@ void Decoder::Rows(std::vector<Cell> &cells) {
     // Rows of one table are of similar length.
     if (row_ == 1) cells.reserve(keys_.size() * (2 + (end_ - begin_) / (Location() - begin_)));
     ++row_;
-    auto object = item.get_object();
-    Row(std::move(object).take_value(), cells);
+    Row(item.get_object().take_value(), cells);
   }
   if (Location() != end_) Bad("text after the end");
 }
