@@ -318,7 +318,6 @@ TEST(OpenApi, MapsBuiltInTypes) {
       {"tstzmultirange", 0, "tstzmultirange"},
       {"int4range", 0, "int4range"},
       {"xml", 0, "xml"},
-      {"regclass", 0, "text"},
       {"integer[]", 0, "integer[]"},
       {"int64[]", 0, "bigint[]"},
       {"character varying[]", 20, "character varying[]"},

@@ -176,30 +176,82 @@ TEST(Rows, RefusesInvalidUtf8) {
 
 TEST(Rows, ChecksNestedValuesAndKeepsThemVerbatim) {
   for (const std::string value : {R"({})", R"([])", R"({ "a" : 1.50 , "a" : [ ] })", "[1,\n{\"b\":\"}\"}]",
-                                  R"(["\u0000\ud800"])", R"({"":[{},[[]],null,true,false,-1e400]})"}) {
+                                  R"({"":[{},[[]],null,true,false,-1e400]})",
+                                  // What an escape says is up to the type that reads the text.
+                                  R"(["\u0000\ud800"])", R"(["\x","\u00g0"])", R"({"\x":"\\"})"}) {
     const Page page = Decode("[{\"c0\":" + value + "  }]");
     EXPECT_EQ(page.Row(0)->kind, Kind::kJson);
     EXPECT_EQ(Text(*page.Row(0)), value);
   }
-  for (const char *value :
-       {"[1}",           "{]",         "[1,]",  "{\"a\":1,}",        "{\"a\"}",   "{\"a\":}",  "{1:2}",
-        "{a:1}",         "[,1]",       "[1 2]", "{\"a\":1 \"b\":2}", "[\"a\":1]", "{\"a\",1}", "[\"\\x\"]",
-        "[\"\\u00g0\"]", "[\"a\nb\"]", "[[]",   "{\"a\":{}",         "[1]]",      "{}}",       "[tru]",
-        "{\"a\":1]",     "[\"a]"}) {
+  for (const char *value : {"[1}",
+                            "{]",
+                            "[1,]",
+                            "{\"a\":1,}",
+                            "{\"a\"}",
+                            "{\"a\":}",
+                            "{1:2}",
+                            "{a:1}",
+                            "[,1]",
+                            "[1 2]",
+                            "{\"a\":1 \"b\":2}",
+                            "[\"a\":1]",
+                            "{\"a\",1}",
+                            "[\"\\\"]",
+                            "[\"a\nb\"]",
+                            "[[]",
+                            "[}]",
+                            "{\"a\":{}",
+                            "[1]]",
+                            "{}}",
+                            "[tru]",
+                            "{\"a\":1]",
+                            "[\"a]",
+                            "{[]}",
+                            "{[}",
+                            "{{}",
+                            "{1}",
+                            "{\"a}\"}",
+                            "[{\"a\":1]}",
+                            "[[1}]",
+                            "{,}",
+                            "{:}",
+                            "[:]",
+                            "[1,,2]",
+                            "{\"a\":1,\"b\"}"}) {
     EXPECT_EQ(RefusalOfValue(value), "08P01") << value;
   }
 }
 
-TEST(Rows, NestingIsNotLimitedByTheStack) {
-  const std::string open(2000000, '['), close(2000000, ']');
-  const Page page = Decode("[{\"c0\":" + open + close + "}]");
-  EXPECT_EQ(Text(*page.Row(0)), open + close);
+TEST(Rows, NestingIsLimitedBeforeTheStackIs) {
+  for (const int levels : {499, 500, 501, 1022, 2000000}) {
+    const std::string arrays = std::string(levels, '[') + std::string(levels, ']');
+    std::string objects = "{}";
+    for (int i = 1; i < std::min(levels, 2000); ++i)
+      objects = "{\"a\":" + objects + "}";
+    EXPECT_EQ(RefusalOfValue(arrays), levels <= 500 ? "" : "54000") << levels;
+    EXPECT_EQ(RefusalOfValue(objects), levels <= 500 ? "" : "54000") << levels;
+  }
+  const std::string open(2000000, '[');
   EXPECT_EQ(Refusal("[{\"c0\":" + open), "08P01");
   EXPECT_EQ(Refusal(open), "08P01");
   std::string objects = "[{\"c0\":";
   for (int i = 0; i < 500000; ++i)
     objects += "{\"a\":";
   EXPECT_EQ(Refusal(objects), "08P01");
+}
+
+// The parser is kept from page to page, except for large pages, which have one of their own.
+TEST(Rows, APageDoesNotDependOnTheOneBefore) {
+  const std::string large(9 << 20, 'x'), small = R"([{"c0":"a\u00e9"},{"c0":[1]}])";
+  for (int i = 0; i < 3; ++i) {
+    const Page page = Decode(small), big = Decode("[{\"c0\":\"" + large + "\\n\"},{\"c0\":7}]");
+    EXPECT_EQ(Refusal("[{\"c0\":\"" + large), "08P01");
+    EXPECT_EQ(Refusal("[{\"c0\":1"), "08P01");
+    EXPECT_EQ(Text(*page.Row(0)), "a\xC3\xA9");
+    EXPECT_EQ(Text(*page.Row(1)), "[1]");
+    EXPECT_EQ(Text(*big.Row(0)), large + "\n");
+    EXPECT_EQ(Text(*big.Row(1)), "7");
+  }
 }
 
 TEST(Rows, RefusesEverythingButAnArrayOfRows) {
@@ -262,6 +314,16 @@ TEST(Rows, RefusesOtherKeysThanTheAliasesInOrder) {
     EXPECT_NE(Refusal("[{\"c0\":1,\"c1\":2},\n" + std::string(row) + "]", 2), "") << row;
   }
   EXPECT_EQ(Text(Decode(R"([{"\u00630":1}])").Row(0)[0]), "1");
+}
+
+TEST(Rows, RefusesATokenTooManyAroundAValue) {
+  for (const char *row : {R"({"c0":"a":1},"c1":2})", R"({"c0":1:"a","c1":2})", R"({"c0"{"a":1},"c1":2})",
+                          R"({"c0":[1],2,"c1":2})", R"({"c0":1,"c1":2}})", R"({{"c0":1,"c1":2})", R"({"c0":1,"c1":2]})",
+                          R"({"c0":1]"c1":2})", R"({"c0":1}"c1":2})", R"({"c0":1,,"c1":2})", R"({"c0":"a""b","c1":2})",
+                          R"({"c0":{"a":1}"c1":2})", R"({"c0":1"c1":2})", R"({"c0","c1":2})", R"({"c0":1,"c1"})"}) {
+    EXPECT_EQ(Refusal("[" + std::string(row) + "]", 2), "08P01") << row;
+    EXPECT_EQ(Refusal("[" + std::string(row) + ",{\"c0\":1,\"c1\":2}]", 2), "08P01") << row;
+  }
 }
 
 TEST(Rows, DecodesManyColumns) {
