@@ -263,6 +263,7 @@ TEST(TokenBelongs, Table) {
       {"a word", "supabase", "", host, ref, Belongs::kUnnamed},
       {"of local development", "supabase-demo", "", "127.0.0.1", "", Belongs::kUnnamed},
       {"a host without a scheme", host, "", host, ref, Belongs::kUnnamed},
+      {"one slash makes no URL", "https:/" + host, "", host, ref, Belongs::kUnnamed},
       {"nothing", "", "", host, ref, Belongs::kUnnamed},
       {"nothing, to nobody", "", "", "", "", Belongs::kUnnamed},
   };

@@ -257,6 +257,7 @@ TEST(Pager, CountsOnTheFirstPageOfWhatItDoesNotKnow) {
   RowCap full;
   Want ten = want;
   ten.fetch_size = 10;
+  ten.paging = Paging::kOffset;
   Scan(table, ten, &full).Run({&table, std::nullopt}, 0);
   Scan larger(table, want, &full);
   larger.Ask(0);
