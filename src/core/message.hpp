@@ -51,4 +51,16 @@ struct Response {
   }
 };
 
+// What may be logged of an answer: never a header or a body.
+struct AnswerTrace {
+  std::string label;  // of the request
+  int status = 0;
+  uint64_t bytes = 0;  // as transferred
+  int64_t elapsed_us = 0;
+
+  AnswerTrace() = default;
+  AnswerTrace(const Request &request, const Response &response)
+      : label(request.label), status(response.status), bytes(response.wire_bytes), elapsed_us(response.elapsed_us) {}
+};
+
 }  // namespace supabase

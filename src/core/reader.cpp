@@ -41,20 +41,17 @@ void Reader::Prefetch() {
 void Reader::Take() {
   std::unique_ptr<Transfer> const transfer = std::move(transfer_);
   Response &response = transfer->Result();
-  last_label_ = transfer->request().label;
-  last_status_ = response.status;
-  last_bytes_ = response.wire_bytes;
-  last_elapsed_us_ = response.elapsed_us;
+  last_ = AnswerTrace(transfer->request(), response);
   counters_.bytes += response.wire_bytes;
   counters_.retries += static_cast<uint64_t>(response.retries);
   if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer->request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
   if (!range) {
     throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
-                "remote request: " + last_label_.substr(0, 300));
+                "remote request: " + last_.label.substr(0, 300));
   }
   uint64_t const bytes = response.body.size();
-  page_ = DecodePage(std::move(response), pager_.columns(), last_label_);
+  page_ = DecodePage(std::move(response), pager_.columns(), last_.label);
   pager_.Received(page_, range, bytes, MonotonicMs());
   counters_.pages++;
   counters_.rows += page_.rows() - pager_.overlap();

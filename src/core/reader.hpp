@@ -47,11 +47,8 @@ class Reader {
   bool OnlyPage() const noexcept { return counters_.pages == 1 && pager_.finished(); }
   int dropped() const noexcept { return pager_.dropped(); }
   ReadCounters &counters() noexcept { return counters_; }
-  // Label and status of the last answer, for the trace.
-  const std::string &last_label() const noexcept { return last_label_; }
-  int last_status() const noexcept { return last_status_; }
-  uint64_t last_bytes() const noexcept { return last_bytes_; }
-  int64_t last_elapsed_us() const noexcept { return last_elapsed_us_; }
+  // The last answer, for the trace.
+  const AnswerTrace &last() const noexcept { return last_; }
 
  private:
   Session *session_;
@@ -61,10 +58,7 @@ class Reader {
   std::unique_ptr<Transfer> transfer_;
   Page page_;
   ReadCounters counters_;
-  std::string last_label_;
-  int last_status_ = 0;
-  uint64_t last_bytes_ = 0;
-  int64_t last_elapsed_us_ = 0;
+  AnswerTrace last_;
 };
 
 }  // namespace supabase

@@ -3,10 +3,6 @@
 #include "fdw/bridge.hpp"
 #include "fdw/deparse.hpp"
 
-extern "C" {
-#include "utils/array.h"
-}
-
 namespace supabase::pg {
 namespace {
 
@@ -37,17 +33,9 @@ void BuildArray(ConditionBuilder *builder, const char *column, int number, const
   }
   auto *expr = static_cast<Node *>(list_nth(parameters->expressions, number));
   Oid const type = getBaseType(get_base_element_type(exprType(expr)));
-  int16 length;
-  bool by_value;
-  char align;
-  Datum *values;
-  bool *nulls;
-  int count;
-  get_typlenbyvalalign(type, &length, &by_value, &align);
-  deconstruct_array(DatumGetArrayTypeP(parameters->values[number]), type, length, by_value, align, &values, &nulls,
-                    &count);
-  for (int i = 0; i < count; i++) {
-    const char *text = nulls[i] ? nullptr : ToUtf8(DatumToText(type, values[i]));
+  ArrayElements const elements = SplitArray(type, parameters->values[number]);
+  for (int i = 0; i < elements.count; i++) {
+    const char *text = elements.nulls[i] ? nullptr : ToUtf8(DatumToText(type, elements.values[i]));
     Guard([&] { builder->InValue(text); });
   }
 }

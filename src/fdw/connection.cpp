@@ -44,6 +44,13 @@ bool AllowPrivate(const Server *server) {
   return server->superuser_owned || Guard([&] { return HostListedLiterally(server->host, list); });
 }
 
+void TraceAnswer(const AnswerTrace &answer) {
+  if (!setting_trace) return;
+  ereport(LOG, (errmsg("supabase_fdw: %s: status %d, %llu bytes, %.1f ms", answer.label.c_str(), answer.status,
+                       static_cast<unsigned long long>(answer.bytes), static_cast<double>(answer.elapsed_us) / 1000.0),
+                errhidestmt(true), errhidecontext(true)));
+}
+
 void CheckHostAllowed(const Server *server) {
   const char *list = setting_allowed_hosts;
   bool const covered = Guard([&] { return HostMatches(server->host, list); });

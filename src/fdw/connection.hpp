@@ -6,6 +6,7 @@ namespace supabase {
 class RowCap;
 class Session;
 struct Request;
+struct AnswerTrace;
 }  // namespace supabase
 
 namespace supabase::pg {
@@ -24,5 +25,8 @@ void CheckHostAllowed(const Server *server);
 // `schema` and `user_agent` are UTF-8. `allow_private` is AllowPrivate(server).
 void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private);
 bool AllowPrivate(const Server *server);
+
+// Logs an answer when supabase_fdw.trace is on.
+void TraceAnswer(const AnswerTrace &answer);
 
 }  // namespace supabase::pg

@@ -220,16 +220,9 @@ List *DeparseOperator(DeparseContext *context, OpExpr *clause) {
 
 // The elements of a constant array, appended to a kIn node; NIL when one does not fit.
 List *AppendElements(DeparseContext *context, List *node, Oid column_type, Oid element_type, Datum array) {
-  int16 length;
-  bool by_value;
-  char align;
-  Datum *values;
-  bool *nulls;
-  int count;
-  get_typlenbyvalalign(element_type, &length, &by_value, &align);
-  deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &values, &nulls, &count);
-  for (int i = 0; i < count; i++) {
-    Node *value = ConstantValue(context, getBaseType(column_type), element_type, values[i], nulls[i]);
+  ArrayElements const elements = SplitArray(element_type, array);
+  for (int i = 0; i < elements.count; i++) {
+    Node *value = ConstantValue(context, getBaseType(column_type), element_type, elements.values[i], elements.nulls[i]);
     if (value == nullptr) return NIL;
     node = lappend(node, value);
   }
@@ -363,6 +356,17 @@ bool ShippableOrder(const DeparseContext *context, AttrNumber attno, Oid opfamil
   if (!rule.ordering || lookup_type_cache(getBaseType(type), TYPECACHE_BTREE_OPFAMILY)->btree_opf != opfamily)
     return false;
   return !rule.collated || (column->text_ordering && collation == ColumnCollation(context, attno));
+}
+
+ArrayElements SplitArray(Oid element_type, Datum array) {
+  int16 length;
+  bool by_value;
+  char align;
+  ArrayElements elements;
+  get_typlenbyvalalign(element_type, &length, &by_value, &align);
+  deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &elements.values, &elements.nulls,
+                    &elements.count);
+  return elements;
 }
 
 char *DatumToText(Oid type, Datum value) {

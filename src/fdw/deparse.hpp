@@ -37,6 +37,14 @@ AttrNumber PlainColumn(const DeparseContext *context, const Expr *expr);
 // Whether the remote may order by a column as this pathkey does. `collation` is the sort's.
 bool ShippableOrder(const DeparseContext *context, AttrNumber attno, Oid opfamily, Oid collation);
 
+// The elements of an array, whatever its dimensions.
+struct ArrayElements {
+  Datum *values;
+  bool *nulls;
+  int count;
+};
+ArrayElements SplitArray(Oid element_type, Datum array);
+
 // Text of a value by its type's output function, under settings that every PostgreSQL server reads the same way.
 char *DatumToText(Oid type, Datum value);
 

@@ -23,6 +23,7 @@ struct ImportObjects {
   Credential credential;
   std::unique_ptr<Transfer> transfer;
   RemoteSchema schema;
+  AnswerTrace trace;
 };
 
 // One remote column as the statement writer sees it: plain text in the database's encoding.
@@ -55,10 +56,12 @@ void FetchSchema(ImportObjects *objects, const Server *server, const char *remot
   Await(session, objects->transfer.get());
   Guard([&] {
     Response &response = objects->transfer->Result();
+    objects->trace = AnswerTrace(objects->transfer->request(), response);
     if (response.status != 200) throw RemoteProblem(objects->transfer->request(), response);
     objects->schema = ParseOpenApi(response.body);
     objects->transfer.reset();
   });
+  TraceAnswer(objects->trace);
 }
 
 bool Wanted(const ImportForeignSchemaStmt *statement, const char *table) {

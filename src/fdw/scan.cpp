@@ -182,13 +182,6 @@ void StartScan(ForeignScanState *node, ScanState *state) {
   }
 }
 
-void Trace(const Reader *reader) {
-  ereport(LOG, (errmsg("supabase_fdw: %s: status %d, %llu bytes, %.1f ms", reader->last_label().c_str(),
-                       reader->last_status(), static_cast<unsigned long long>(reader->last_bytes()),
-                       static_cast<double>(reader->last_elapsed_us()) / 1000.0),
-                errhidestmt(true), errhidecontext(true)));
-}
-
 // Waits for the next page; false when there is none.
 bool NextPage(ScanState *state) {
   Reader *reader = state->objects->reader.get();
@@ -204,7 +197,7 @@ bool NextPage(ScanState *state) {
     reader->counters().wait_us += waited;
     reader->Take();
   });
-  if (setting_trace) Trace(reader);
+  TraceAnswer(reader->last());
   // From the second page on the query has shown that it wants more than a little.
   if (reader->counters().pages > 1) Guard([&] { reader->Prefetch(); });
   state->row = reader->first_row();

@@ -154,6 +154,7 @@ TEST(Reader, ReadsThePagesInOrder) {
         rows.push_back(std::move(row));
     }
     EXPECT_EQ(rows, (std::vector<std::string>{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}));
+    EXPECT_EQ(f.reader.counters().rows, 10U) << "each row once";
     ASSERT_EQ(log.size(), c.requests.size());
     for (size_t i = 0; i < log.size(); i++) {
       const std::string request = log.entries()[i];
@@ -192,6 +193,20 @@ TEST(Reader, CountsWhatTheScanCost) {
     EXPECT_EQ(f.reader.last_status(), page.status);
   }
   EXPECT_FALSE(f.NextPage());
+}
+
+TEST(Reader, WideRowsMakeSmallerPages) {
+  Log log;
+  const std::string wide = "[{\"c0\":\"" + std::string(99'990, 'x') + "\"}]";  // 100,000 bytes
+  const Server server(Each([&](const std::string &request) {
+    log.Add(request);
+    return Answer("200 OK", wide, "Content-Type: application/json\r\nContent-Range: 0-0/2\r\n");
+  }));
+  Fixture f(server, Options(Paging::kOffset, 0));
+  ASSERT_TRUE(f.NextPage());
+  f.reader.Waiting();
+  ASSERT_TRUE(DriveUntil(f.session, [&] { return log.size() == 2; }));
+  EXPECT_EQ(Number(log.entries()[1], "limit="), Pager::kNextPageBytes / wide.size() + 1);
 }
 
 TEST(Reader, SumOfCountersIsFieldByField) {
