@@ -149,7 +149,7 @@ TEST(Reader, ReadsThePagesInOrder) {
     Fixture f(server, Options(c.paging, 10));
     std::vector<std::string> rows;
     while (f.NextPage()) {
-      EXPECT_EQ(f.reader.last_label(), c.requests.at(f.reader.counters().pages - 1));
+      EXPECT_EQ(f.reader.last().label, c.requests.at(f.reader.counters().pages - 1));
       for (std::string &row : f.Rows())
         rows.push_back(std::move(row));
     }
@@ -189,8 +189,8 @@ TEST(Reader, CountsWhatTheScanCost) {
     EXPECT_EQ(counters.rows, expected.rows);
     EXPECT_EQ(counters.bytes, expected.bytes);
     EXPECT_EQ(counters.retries, 0U);
-    EXPECT_EQ(f.reader.last_bytes(), page.bytes);
-    EXPECT_EQ(f.reader.last_status(), page.status);
+    EXPECT_EQ(f.reader.last().bytes, page.bytes);
+    EXPECT_EQ(f.reader.last().status, page.status);
   }
   EXPECT_FALSE(f.NextPage());
 }
@@ -442,7 +442,7 @@ TEST(Reader, AnyOtherStatusIsAnError) {
     const Error error = f.Failure();
     EXPECT_STREQ(error.sqlstate(), c.sqlstate) << c.status;
     EXPECT_STREQ(error.context(), kContext) << c.status;
-    EXPECT_EQ(f.reader.last_status(), std::stoi(c.status));
+    EXPECT_EQ(f.reader.last().status, std::stoi(c.status));
     EXPECT_EQ(f.reader.counters().pages, 0U);
     EXPECT_EQ(f.reader.counters().requests, 1U);
   }
