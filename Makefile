@@ -3,7 +3,7 @@ PG_CONFIG ?= pg_config
 # In this order: setup creates what the others use.
 TESTS = setup import types conditions ordering paging odd_names options errors auth auth_scope security
 
-OWN_TARGETS = help demo check unit fuzz format lint print-tests
+OWN_TARGETS = help demo check check-sanitized unit fuzz format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -12,6 +12,7 @@ ifneq ($(filter $(OWN_TARGETS),$(MAKECMDGOALS)),)
 help:
 	@echo 'make              build            make install      install into the server of PG_CONFIG'
 	@echo 'make demo         see it work      make check        build and pass all tests'
+	@echo 'make check-sanitized  pg_regress and fault tests with the extension under ASan and UBSan'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
 	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
@@ -19,6 +20,8 @@ demo:
 	@PG_CONFIG=$(PG_CONFIG) scripts/demo
 check:
 	@PG_CONFIG=$(PG_CONFIG) scripts/check
+check-sanitized:
+	@PG_CONFIG=$(PG_CONFIG) scripts/check-sanitized
 print-tests:
 	@echo $(TESTS)
 unit:
