@@ -22,7 +22,7 @@ RowCap *GetRowCap(const Server *server);
 void CheckHostAllowed(const Server *server);
 
 // Fills address, label prefix, timeouts, limits and the headers of a read. Makes no PostgreSQL call: for use in Guard.
-// `schema` and `user_agent` are UTF-8. `allow_private` is AllowPrivate(server).
+// `schema` is UTF-8. `allow_private` is AllowPrivate(server).
 void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private);
 bool AllowPrivate(const Server *server);
 
