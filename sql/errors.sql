@@ -119,10 +119,10 @@ RESET supabase_fdw.ca_file;
 SELECT count(*) FROM shop.orders;
 -- an answer that is larger than allowed
 ALTER SERVER shop OPTIONS (ADD max_response_size '100kB');
-SELECT count(body) FROM shop.blobs;
+SELECT max(length(body)) FROM shop.blobs;
 SELECT count(id) FROM shop.blobs;
 ALTER SERVER shop OPTIONS (DROP max_response_size);
-SELECT count(body) FROM shop.blobs;
+SELECT max(length(body)) FROM shop.blobs;
 -- an answer that takes longer than allowed
 ALTER SERVER shop OPTIONS (ADD request_timeout '300ms', ADD max_retries '0');
 SELECT * FROM shop.slow_view;

@@ -71,7 +71,8 @@ PageRequest Pager::Next(int64_t now_ms) {
   // A bounded count tells on the first page whether the cap cut it; with an offset such counts can refuse the page
   // (416). A server without a cap counts the whole table, so not for a page that the row limit will probably fill.
   bool const known = known_.Exact(now_ms) || known_.NotBelow(now_ms) >= asked_ || options_.at_most == 1;
-  request.want_count = first_ && !known && asked_ != options_.row_limit;
+  // With groups the count would be that of the rows they are made of.
+  request.want_count = first_ && !known && asked_ != options_.row_limit && !aggregates();
   return request;
 }
 

@@ -69,6 +69,10 @@ class Pager {
   // Conditions that could not be sent: the caller filters rows itself. No row limit is applied then.
   int dropped() const noexcept { return dropped_; }
   size_t columns() const noexcept { return options_.query.select.size(); }
+  // Whether its rows are groups.
+  bool aggregates() const noexcept {
+    return !options_.query.select.empty() && !options_.query.select.back().function.empty();
+  }
 
   // The next request; not to be called when finished.
   PageRequest Next(int64_t now_ms);

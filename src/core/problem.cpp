@@ -411,6 +411,12 @@ Error RemoteProblem(const Request &request, const Response &response) {
                "remote request: " + redactor.Clean(request.label, kMaxLabelBytes));
 }
 
+bool RefusesAggregates(const Response &response) {
+  if (response.status != 400) return false;
+  const std::string code = RemoteCode(response);
+  return code == "PGRST123" || code == "PGRST100";
+}
+
 std::string RemoteCode(const Response &response) {
   return ReadBody(response).code;
 }

@@ -27,6 +27,10 @@ Error RemoteProblem(const Request &request, const Response &response);
 // The "code" of a PostgREST error body, or an empty string.
 std::string RemoteCode(const Response &response);
 
+// Whether the server refuses aggregate functions altogether: PGRST123, or PGRST100 (a parse error) before version 12,
+// which had none.
+bool RefusesAggregates(const Response &response);
+
 // Removes what a message must not carry, as above, except secrets; for any text that came from outside. The result is
 // valid UTF-8 without control characters; a text cut at `max_bytes` ends with "..." within them.
 std::string CleanText(std::string_view text, size_t max_bytes);

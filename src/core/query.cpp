@@ -202,7 +202,11 @@ void AppendSelect(std::string &out, const std::vector<SelectColumn> &select) {
   out += "select=";
   for (size_t i = 0; i < select.size(); ++i) {
     if (i > 0) out += ',';
-    out.append("c").append(std::to_string(i)).append(":").append(QueryEncode(QuoteName(select[i].name)));
+    out.append("c").append(std::to_string(i)).append(":");
+    if (!select[i].name.empty()) out += QueryEncode(QuoteName(select[i].name));
+    if (!select[i].function.empty()) {
+      out.append(select[i].name.empty() ? "" : ".").append(select[i].function).append("()");
+    }
     if (select[i].as_text) out += "::text";
   }
 }

@@ -44,8 +44,9 @@ Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector
                       Op last = Op::kGt);
 
 struct SelectColumn {
-  std::string name;
-  bool as_text = false;  // adds ::text
+  std::string name;           // may be empty with a function: count() of all rows
+  bool as_text = false;       // adds ::text
+  std::string function = {};  // aggregate, which makes the other columns groups; empty: none
 };
 
 struct OrderItem {

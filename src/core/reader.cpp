@@ -38,12 +38,13 @@ void Reader::Prefetch() {
   counters_.requests++;
 }
 
-void Reader::Take() {
+bool Reader::Take() {
   std::unique_ptr<Transfer> const transfer = std::move(transfer_);
   Response &response = transfer->Result();
   last_ = AnswerTrace(transfer->request(), response);
   counters_.bytes += response.wire_bytes;
   counters_.retries += static_cast<uint64_t>(response.retries);
+  if (pager_.aggregates() && RefusesAggregates(response)) return false;
   if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer->request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
   if (!range) {
@@ -55,6 +56,7 @@ void Reader::Take() {
   pager_.Received(page_, range, bytes, MonotonicMs());
   counters_.pages++;
   counters_.rows += page_.rows() - pager_.overlap();
+  return true;
 }
 
 }  // namespace supabase

@@ -35,8 +35,9 @@ class Reader {
 
   // The transfer whose answer the next page is in, started if need be; null when there is no further page.
   const Transfer *Waiting();
-  // Takes the answer of that transfer, which is done: checks and decodes it. The page before it is gone.
-  void Take();
+  // Takes the answer of that transfer, which is done: checks and decodes it. The page before it is gone. False when the
+  // server refuses aggregates, which only a query with some can find out.
+  bool Take();
   // Starts the request for the page after this one, so that it is under way while this one is consumed.
   void Prefetch();
 

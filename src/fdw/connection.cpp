@@ -16,6 +16,7 @@ namespace {
 // Process-wide and never freed: a module is never unloaded, and at exit the sockets go with the process.
 Session *session = nullptr;
 std::map<std::string, RowCap> *row_caps = nullptr;
+std::map<std::string, Aggregates> *aggregates_seen = nullptr;
 
 }  // namespace
 
@@ -36,6 +37,22 @@ RowCap *GetRowCap(const Server *server) {
   return Guard([&] {
     if (row_caps == nullptr) row_caps = new std::map<std::string, RowCap>();
     return &(*row_caps)[server->rest_url];
+  });
+}
+
+Aggregates ServerAggregates(const Server *server) {
+  if (server->aggregates != Aggregates::kUnknown) return server->aggregates;
+  return Guard([&] {
+    if (aggregates_seen == nullptr) return Aggregates::kUnknown;
+    auto const found = aggregates_seen->find(server->rest_url);
+    return found == aggregates_seen->end() ? Aggregates::kUnknown : found->second;
+  });
+}
+
+void RememberAggregates(const Server *server, Aggregates seen) {
+  Guard([&] {
+    if (aggregates_seen == nullptr) aggregates_seen = new std::map<std::string, Aggregates>();
+    (*aggregates_seen)[server->rest_url] = seen;
   });
 }
 

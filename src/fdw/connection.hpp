@@ -18,6 +18,11 @@ Session *GetSession();
 // What is known of a server's row cap, by its address.
 RowCap *GetRowCap(const Server *server);
 
+// Whether a server answers requests for aggregates (PostgREST's db-aggregates-enabled, off by default): by its option,
+// else as the first such request of the session showed.
+Aggregates ServerAggregates(const Server *server);
+void RememberAggregates(const Server *server, Aggregates seen);
+
 // Raises 42501 when supabase_fdw.allowed_hosts does not cover the server. Must be called before anything is sent.
 void CheckHostAllowed(const Server *server);
 

@@ -122,7 +122,7 @@ bool ComparisonAllowed(DeparseContext *context, AttrNumber attno, Op op, Oid col
 // An expression that is evaluated here before the request: no column, nothing volatile, no subplan of its own.
 bool IsLocalValue(DeparseContext *context, Expr *expr) {
   auto *node = reinterpret_cast<Node *>(expr);
-  if (contain_var_clause(node)) {
+  if (!bms_is_subset(pull_varnos(context->root, node), context->outer)) {
     context->reason = "columns are compared with each other";
     return false;
   }

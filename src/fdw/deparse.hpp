@@ -26,6 +26,7 @@ struct DeparseContext {
   const Table *table;
   List *parameters;    // out: expressions that the trees' parameters index
   const char *reason;  // out: why the last clause is not shipped
+  Relids outer;  // other relations whose columns a compared value may have: those that the path is parameterised by
 };
 
 // The tree for a clause, or NIL with `reason` set.

@@ -7,17 +7,27 @@
 namespace supabase::pg {
 namespace {
 
-const char *RequestText(ScanState *state) {
-  BuildQuery(state, nullptr, nullptr);
+const char *RequestText(ScanState *state, List *more, bool count) {
+  BuildQuery(state, nullptr, nullptr, more);
   if (state->never) return "none: the conditions can never be true";
   auto *text = Own<std::string>(CurrentMemoryContext);
   ScanObjects *objects = state->objects;
   Guard([&] {
     // The first page of a session that knows nothing yet of the server's row cap.
     RowCap unknown;
-    *text = std::string("GET ") + state->server->rest_path + Pager(objects->options, &unknown).Next(0).target;
+    *text = std::string("GET ") + state->server->rest_path +
+            (count ? BuildCountTarget(objects->options.query) : Pager(objects->options, &unknown).Next(0).target);
   });
   return ToServer(text->c_str(), text->size());
+}
+
+void ShowRequests(ScanState *state, ExplainState *explain) {
+  List *counts = PlanList(state, kPlanCounts);
+  if (counts == NIL) ExplainPropertyText("Remote Request", RequestText(state, NIL, false), explain);
+  ListCell *cell;
+  foreach (cell, counts) {
+    ExplainPropertyText("Remote Request", RequestText(state, static_cast<List *>(lfirst(cell)), true), explain);
+  }
 }
 
 void ShowReasons(ScanState *state, ExplainState *explain) {
@@ -32,6 +42,7 @@ void ShowReasons(ScanState *state, ExplainState *explain) {
 void ShowCounters(const ScanObjects *objects, ExplainState *explain) {
   ReadCounters total = objects->before;
   if (objects->reader != nullptr) total.Add(objects->reader->counters());
+  if (objects->counts != nullptr) total.Add(objects->counts->counters());
   ExplainPropertyInteger("Requests", nullptr, static_cast<int64>(total.requests), explain);
   ExplainPropertyInteger("Pages", nullptr, static_cast<int64>(total.pages), explain);
   ExplainPropertyInteger("Rows Received", nullptr, static_cast<int64>(total.rows), explain);
@@ -46,7 +57,7 @@ void ExplainForeignScan(ForeignScanState *node, ExplainState *explain) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   if (explain->analyze) ShowCounters(state->objects, explain);
   if (!explain->verbose) return;
-  ExplainPropertyText("Remote Request", RequestText(state), explain);
+  ShowRequests(state, explain);
   ShowReasons(state, explain);
 }
 

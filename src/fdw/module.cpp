@@ -5,6 +5,7 @@
 #include "fdw/plan.hpp"
 #include "fdw/scan.hpp"
 #include "fdw/settings.hpp"
+#include "fdw/upper.hpp"
 
 namespace supabase::pg {
 
@@ -61,6 +62,7 @@ Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
   routine->GetForeignRelSize = GetForeignRelSize;
   routine->GetForeignPaths = GetForeignPaths;
   routine->GetForeignPlan = GetForeignPlan;
+  routine->GetForeignUpperPaths = GetForeignUpperPaths;
   routine->BeginForeignScan = BeginForeignScan;
   routine->IterateForeignScan = IterateForeignScan;
   routine->ReScanForeignScan = ReScanForeignScan;

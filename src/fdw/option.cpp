@@ -51,6 +51,7 @@ constexpr Option kOptions[] = {
     {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
     {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
+    {"aggregates", kServer, Kind::kChoice, 0, 0, "auto true false"},
     {"forward_request_jwt", kServer, Kind::kBool, 0, 0, nullptr},
     {"allow_insecure", kServer, Kind::kBool, 0, 0, nullptr},
     {"connect_timeout", kServer, Kind::kSeconds, 0.001, 3600, nullptr},
@@ -309,6 +310,12 @@ SessionAuth SessionAuthOption(List *options) {
   return strcmp(value, "ignore") == 0 ? SessionAuth::kIgnore : SessionAuth::kSetter;
 }
 
+Aggregates AggregatesOption(List *options) {
+  const char *value = FindOption(options, "aggregates");
+  if (value == nullptr || strcmp(value, "auto") == 0) return Aggregates::kUnknown;
+  return strcmp(value, "true") == 0 ? Aggregates::kAllowed : Aggregates::kRefused;
+}
+
 }  // namespace
 
 const char *FindOption(List *options, const char *name) {
@@ -343,6 +350,7 @@ Server *GetServerOptions(Oid server_id) {
   server->fetch_size = static_cast<int>(RealOption(options, "fetch_size", 0, 0));
   server->forward_request_jwt = BoolOption(options, "forward_request_jwt", false);
   server->session_auth = SessionAuthOption(options);
+  server->aggregates = AggregatesOption(options);
   server->connect_timeout = RealOption(options, "connect_timeout", GUC_UNIT_S, 10);
   server->request_timeout = RealOption(options, "request_timeout", GUC_UNIT_S, 60);
   server->max_retries = static_cast<int>(RealOption(options, "max_retries", 0, 3));

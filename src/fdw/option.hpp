@@ -7,6 +7,8 @@ namespace supabase::pg {
 // Options of servers, user mappings, tables and columns: what exists, what a value may be, and the effective values of
 // one server or table. Everything returned is palloc'd in the current memory context and holds no secret.
 
+// Whether a server aggregates. kUnknown: the option is "auto".
+enum class Aggregates { kUnknown, kAllowed, kRefused };
 enum class SessionAuth { kAlways, kIgnore, kSetter };
 
 struct Server {
@@ -22,6 +24,7 @@ struct Server {
   int fetch_size;  // 0: adaptive
   bool forward_request_jwt;
   SessionAuth session_auth;
+  Aggregates aggregates;
   double connect_timeout;  // seconds
   double request_timeout;  // seconds
   int max_retries;

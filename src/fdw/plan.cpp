@@ -1,8 +1,8 @@
 #include "fdw/plan.hpp"
 
-#include "fdw/deparse.hpp"
+#include "fdw/relation.hpp"
 #include "fdw/settings.hpp"
-#include "fdw/type.hpp"
+#include "fdw/upper.hpp"
 
 extern "C" {
 #include "access/sysattr.h"
@@ -28,23 +28,6 @@ constexpr double kDefaultRows = 1000.0;
 // is cheaper.
 constexpr int64 kMaxOffsetRows = 10'000;
 
-// Planner's notes on one relation, in rel->fdw_private.
-struct RelInfo {
-  DeparseContext deparse;
-  List *remote;        // RestrictInfos that are shipped
-  List *trees;         // their trees, same order
-  List *local;         // RestrictInfos that are not
-  List *reasons;       // Strings, same order as local
-  List *key;           // attribute numbers of the key's columns
-  int at_most;         // -1: any number
-  double transferred;  // rows that come over the network, before local conditions
-  QualCost local_cost;
-};
-
-RelInfo *InfoOf(RelOptInfo *rel) {
-  return static_cast<RelInfo *>(rel->fdw_private);
-}
-
 void ClassifyConditions(RelInfo *info, List *restrictions) {
   ListCell *cell;
   foreach (cell, restrictions) {
@@ -63,7 +46,7 @@ void ClassifyConditions(RelInfo *info, List *restrictions) {
 
 // How many rows the conditions allow when they fix the key: one when each of its columns is compared by "=", as many as
 // a constant list has for a key of one column.
-int RowsByKey(const RelInfo *info) {
+int RowsByKey(const RelInfo *info, List *trees) {
   if (info->key == NIL) return -1;
   int fixed = 0, listed = -1;
   ListCell *key_cell;
@@ -71,7 +54,7 @@ int RowsByKey(const RelInfo *info) {
     const char *name = info->deparse.table->columns[lfirst_int(key_cell) - 1].name;
     bool found = false;
     ListCell *cell;
-    foreach (cell, info->trees) {
+    foreach (cell, trees) {
       auto *tree = lfirst_node(List, cell);
       auto const kind = static_cast<Condition::Kind>(intVal(linitial(tree)));
       if (kind != Condition::Kind::kCompare && kind != Condition::Kind::kIn) continue;
@@ -112,121 +95,12 @@ bool LimitIsSmall(PlannerInfo *root) {
   return !known || (limit <= kMaxOffsetRows && offset <= kMaxOffsetRows - limit);
 }
 
-// The column that a pathkey sorts by, when the remote can sort by it too.
-AttrNumber OrderColumn(RelOptInfo *rel, PathKey *pathkey) {
-  ListCell *cell;
-  foreach (cell, pathkey->pk_eclass->ec_members) {
-    auto *member = static_cast<EquivalenceMember *>(lfirst(cell));
-    if (member->em_is_const || !bms_equal(member->em_relids, rel->relids)) continue;
-    AttrNumber const attno = PlainColumn(&InfoOf(rel)->deparse, member->em_expr);
-    if (attno == 0) continue;
-    if (!ShippableOrder(&InfoOf(rel)->deparse, attno, pathkey->pk_opfamily, pathkey->pk_eclass->ec_collation)) continue;
-    return attno;
-  }
-  return 0;
-}
-
-bool Descending(const PathKey *pathkey) {
-#if PG_VERSION_NUM >= 180000
-  return pathkey->pk_cmptype == COMPARE_GT;
-#else
-  return pathkey->pk_strategy == BTGreaterStrategyNumber;
-#endif
-}
-
-// Whether every pathkey can be sent; `by_key` when they are the beginning of the key's own ascending order, in which
-// pages come anyway.
-bool OrderShippable(RelOptInfo *rel, List *pathkeys, bool *by_key) {
-  RelInfo *info = InfoOf(rel);
-  *by_key = list_length(pathkeys) <= list_length(info->key);
-  ListCell *cell;
-  foreach (cell, pathkeys) {
-    auto *pathkey = lfirst_node(PathKey, cell);
-    AttrNumber const attno = OrderColumn(rel, pathkey);
-    if (attno == 0) return false;
-    int const i = foreach_current_index(cell);
-    *by_key = *by_key && list_nth_int(info->key, i) == attno && !Descending(pathkey) && !pathkey->pk_nulls_first;
-  }
-  return true;
-}
-
-List *OrderItem(const char *column, bool descending, bool nulls_first) {
-  return list_make3(makeString(pstrdup(column)), makeInteger(descending), makeInteger(nulls_first));
-}
-
-bool OrderHas(List *order, const char *column) {
-  ListCell *cell;
-  foreach (cell, order) {
-    if (strcmp(strVal(linitial(lfirst_node(List, cell))), column) == 0) return true;
-  }
-  return false;
-}
-
-List *AddOrder(List *order, const RelInfo *info, AttrNumber attno) {
-  const char *column = info->deparse.table->columns[attno - 1].name;
-  return OrderHas(order, column) ? order : lappend(order, OrderItem(column, false, false));
-}
-
-bool Sortable(const RelInfo *info, AttrNumber attno) {
-  const Column *column = &info->deparse.table->columns[attno - 1];
-  return column->name != nullptr && column->remote_type == nullptr &&
-         GetTypeRule(get_atttype(info->deparse.table->id, attno)).sortable;
-}
-
-// What makes an order total enough for paging by offset: the key; without one every fetched column, since rows that
-// are equal in all of them are interchangeable. Where a fetched column cannot be sorted by, every column that can.
-List *AddTieBreakers(List *order, const RelInfo *info, List *columns) {
-  ListCell *cell;
-  if (info->key != NIL) {
-    foreach (cell, info->key)
-      order = AddOrder(order, info, static_cast<AttrNumber>(lfirst_int(cell)));
-    return order;
-  }
-  bool all = false;
-  foreach (cell, columns)
-    all = all || !Sortable(info, static_cast<AttrNumber>(lfirst_int(cell)));
-  for (int i = 1; i <= info->deparse.table->natts; i++) {
-    auto const attno = static_cast<AttrNumber>(i);
-    if ((all || list_member_int(columns, i)) && Sortable(info, attno)) order = AddOrder(order, info, attno);
-  }
-  return order;
-}
-
-// Length of a tree's values and names, with room for what stands between them.
-size_t TreeLength(const Node *tree) {
-  if (IsA(tree, String)) return strlen(strVal(tree)) + 8;
-  if (IsA(tree, Integer)) return 0;
-  size_t length = 8;
-  ListCell *cell;
-  foreach (cell, reinterpret_cast<const List *>(tree))
-    length += TreeLength(static_cast<Node *>(lfirst(cell)));
-  return length;
-}
-
-// Whether the conditions may turn out too long to be sent beside the columns. They are then filtered here, so their
-// columns must be fetched as well. Percent-encoding makes a byte three.
-bool MayNeedRecheck(const RelInfo *info) {
-  ListCell *cell;
-  foreach (cell, info->deparse.parameters) {
-    if (get_typlen(exprType(static_cast<Node *>(lfirst(cell)))) < 0) return true;
-  }
-  size_t length = TreeLength(reinterpret_cast<Node *>(info->trees));
-  for (int i = 0; i < info->deparse.table->natts; i++) {
-    const char *name = info->deparse.table->columns[i].name;
-    if (name != nullptr) length += strlen(name) + 8;
-  }
-  return length * 3 > kMaxTargetBytes / 2;
-}
-
 // The columns that the scan must return: those in the target list and in conditions that are filtered here.
-List *FetchedColumns(RelOptInfo *rel, bool recheck) {
+List *FetchedColumns(RelOptInfo *rel, List *filters) {
   RelInfo *info = InfoOf(rel);
   Bitmapset *used = nullptr;
   pull_varattnos(reinterpret_cast<Node *>(rel->reltarget->exprs), rel->relid, &used);
-  ListCell *cell;
-  foreach (cell, recheck ? list_concat_copy(info->local, info->remote) : info->local) {
-    pull_varattnos(reinterpret_cast<Node *>(lfirst_node(RestrictInfo, cell)->clause), rel->relid, &used);
-  }
+  pull_varattnos(reinterpret_cast<Node *>(filters), rel->relid, &used);
   bool const whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
   List *columns = NIL;
   for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
@@ -235,15 +109,6 @@ List *FetchedColumns(RelOptInfo *rel, bool recheck) {
       columns = lappend_int(columns, attno);
   }
   return columns;
-}
-
-List *FirstColumn(const RelInfo *info) {
-  for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
-    if (info->deparse.table->columns[attno - 1].name != nullptr) return list_make1_int(attno);
-  }
-  ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
-                  errmsg("foreign table \"%s\" has no columns", get_rel_name(info->deparse.table->id))));
-  pg_unreachable();
 }
 
 List *LimitParameters(PlannerInfo *root, List **expressions, bool applies) {
@@ -266,28 +131,34 @@ bool LimitIsLocalValue(PlannerInfo *root) {
   return true;
 }
 
-List *PathOrder(RelOptInfo *rel, List *pathkeys) {
-  List *order = NIL;
-  ListCell *cell;
-  foreach (cell, pathkeys) {
-    auto *pathkey = lfirst_node(PathKey, cell);
-    const char *column = InfoOf(rel)->deparse.table->columns[OrderColumn(rel, pathkey) - 1].name;
-    if (!OrderHas(order, column))
-      order = lappend(order, OrderItem(column, Descending(pathkey), pathkey->pk_nulls_first));
-  }
-  return order;
-}
+// What a plan ships and what it leaves: a parameterised path has join clauses beside the relation's own conditions.
+struct PlanClauses {
+  List *local;       // the executor checks these
+  List *remote;      // and need not check these, but may have to, when they turn out too long
+  List *trees;       // of `remote`
+  List *parameters;  // that the trees index
+};
 
-// Conditions that the executor checks, and those that it need not (but may have to, when they turn out too long).
-void SplitClauses(const RelInfo *info, List *clauses, List **local, List **remote) {
-  *local = *remote = NIL;
+PlanClauses SplitClauses(const RelInfo *info, List *clauses, Relids outer) {
+  DeparseContext context = info->deparse;
+  context.outer = outer;
+  context.parameters = list_copy(info->deparse.parameters);
+  PlanClauses split = {NIL, NIL, list_copy(info->trees), NIL};
   ListCell *cell;
   foreach (cell, clauses) {
     auto *restriction = lfirst_node(RestrictInfo, cell);
     if (restriction->pseudoconstant) continue;
-    List **target = list_member_ptr(info->remote, restriction) ? remote : local;
+    bool ships = list_member_ptr(info->remote, restriction);
+    if (!ships && outer != nullptr && setting_enable_pushdown && !list_member_ptr(info->local, restriction)) {
+      List *tree = DeparseClause(&context, restriction->clause);
+      ships = tree != NIL;
+      if (ships) split.trees = lappend(split.trees, tree);
+    }
+    List **target = ships ? &split.remote : &split.local;
     *target = lappend(*target, restriction->clause);
   }
+  split.parameters = context.parameters;
+  return split;
 }
 
 // Pages by key: its columns are fetched, and are the order.
@@ -304,34 +175,137 @@ void UseKey(const RelInfo *info, List **columns, List **key, List **order) {
   }
 }
 
-void AddPath(RelOptInfo *rel, PlannerInfo *root, List *pathkeys, double factor) {
+Path *MakeScanPath(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup, Cost total, List *pathkeys,
+                   Relids outer) {
+  return reinterpret_cast<Path *>(create_foreignscan_path(root, rel, nullptr, rows,
+#if PG_VERSION_NUM >= 180000
+                                                          0,
+#endif
+                                                          startup, total, pathkeys, outer, nullptr,
+#if PG_VERSION_NUM >= 170000
+                                                          NIL,
+#endif
+                                                          NIL));
+}
+
+void AddPath(PlannerInfo *root, RelOptInfo *rel, List *pathkeys, double factor) {
   const RelInfo *info = InfoOf(rel);
   Cost const startup = kStartupCost + info->local_cost.startup;
   Cost const total = startup + info->transferred * (kTupleCost + cpu_tuple_cost + info->local_cost.per_tuple) * factor;
-  add_path(rel, reinterpret_cast<Path *>(create_foreignscan_path(root, rel, nullptr, rel->rows,
-#if PG_VERSION_NUM >= 180000
-                                                                 0,
-#endif
-                                                                 startup, total, pathkeys, rel->lateral_relids, nullptr,
-#if PG_VERSION_NUM >= 170000
-                                                                 NIL,
-#endif
-                                                                 NIL)));
+  add_path(rel, MakeScanPath(root, rel, rel->rows, startup, total, pathkeys, rel->lateral_relids));
+}
+
+// ---- parameterised paths: a join whose outer row gives the values that this side is asked for ----
+
+// Which member of an equivalence class generate_implied_equalities_for_column is asked about.
+struct WantedMember {
+  Expr *current;  // NULL: the next one that was not asked about yet
+  List *used;
+};
+
+bool IsWantedMember(PlannerInfo *, RelOptInfo *, EquivalenceClass *, EquivalenceMember *member, void *arg) {
+  auto *wanted = static_cast<WantedMember *>(arg);
+  if (wanted->current != nullptr) return equal(member->em_expr, wanted->current);
+  if (list_member(wanted->used, member->em_expr)) return false;
+  wanted->current = member->em_expr;
+  return true;
+}
+
+// Adds what the outer side must be for this clause to be shipped, when it can be.
+void AddParameterization(PlannerInfo *root, RelOptInfo *rel, RestrictInfo *clause, List **infos) {
+  if (!join_clause_is_movable_to(clause, rel)) return;
+  Relids outer = bms_del_members(bms_union(clause->clause_relids, rel->lateral_relids), rel->relids);
+  if (bms_is_empty(outer)) return;
+  DeparseContext context = InfoOf(rel)->deparse;
+  context.outer = outer;
+  context.parameters = NIL;
+  if (DeparseClause(&context, clause->clause) == NIL) return;
+  *infos = list_append_unique_ptr(*infos, get_baserel_parampathinfo(root, rel, outer));
+}
+
+List *Parameterizations(PlannerInfo *root, RelOptInfo *rel) {
+  List *infos = NIL;
+  ListCell *cell;
+  foreach (cell, rel->joininfo)
+    AddParameterization(root, rel, lfirst_node(RestrictInfo, cell), &infos);
+  if (!rel->has_eclass_joins) return infos;
+  WantedMember wanted = {nullptr, NIL};
+  for (;;) {
+    wanted.current = nullptr;
+    List *clauses =
+        generate_implied_equalities_for_column(root, rel, IsWantedMember, &wanted, rel->lateral_referencers);
+    if (wanted.current == nullptr) return infos;
+    foreach (cell, clauses)
+      AddParameterization(root, rel, lfirst_node(RestrictInfo, cell), &infos);
+    wanted.used = lappend(wanted.used, wanted.current);
+  }
+}
+
+void AddParameterizedPaths(PlannerInfo *root, RelOptInfo *rel) {
+  const RelInfo *info = InfoOf(rel);
+  ListCell *cell;
+  foreach (cell, Parameterizations(root, rel)) {
+    auto *parameterization = lfirst_node(ParamPathInfo, cell);
+    double const rows = parameterization->ppi_rows;
+    Cost const startup = kStartupCost + info->local_cost.startup;
+    Cost const total = startup + rows * (kTupleCost + cpu_tuple_cost + info->local_cost.per_tuple);
+    add_path(rel, MakeScanPath(root, rel, rows, startup, total, NIL, parameterization->ppi_req_outer));
+  }
 }
 
 }  // namespace
+
+RelInfo *InfoOf(RelOptInfo *rel) {
+  return static_cast<RelInfo *>(rel->fdw_private);
+}
+
+List *FirstColumn(const RelInfo *info) {
+  for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
+    if (info->deparse.table->columns[attno - 1].name != nullptr) return list_make1_int(attno);
+  }
+  ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
+                  errmsg("foreign table \"%s\" has no columns", get_rel_name(info->deparse.table->id))));
+  pg_unreachable();
+}
+
+// Length of a tree's values and names, with room for what stands between them.
+static size_t TreeLength(const Node *tree) {
+  if (tree == nullptr) return 0;  // an empty list
+  if (IsA(tree, String)) return strlen(strVal(tree)) + 8;
+  if (IsA(tree, Integer)) return 0;
+  size_t length = 8;
+  ListCell *cell;
+  foreach (cell, reinterpret_cast<const List *>(tree))
+    length += TreeLength(static_cast<Node *>(lfirst(cell)));
+  return length;
+}
+
+// Percent-encoding makes a byte three.
+bool MayNeedRecheck(const RelInfo *info, List *trees, List *parameters) {
+  if (trees == NIL) return false;
+  ListCell *cell;
+  foreach (cell, parameters) {
+    if (get_typlen(exprType(static_cast<Node *>(lfirst(cell)))) < 0) return true;
+  }
+  size_t length = TreeLength(reinterpret_cast<Node *>(trees));
+  for (int i = 0; i < info->deparse.table->natts; i++) {
+    const char *name = info->deparse.table->columns[i].name;
+    if (name != nullptr) length += strlen(name) + 8;
+  }
+  return length * 3 > kMaxTargetBytes / 2;
+}
 
 void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   auto *info = static_cast<RelInfo *>(palloc0(sizeof(RelInfo)));
   rel->fdw_private = info;
   Server *server = GetServerOptions(rel->serverid);
-  info->deparse = {root, rel, server, GetTableOptions(table_id, server), NIL, nullptr};
+  info->deparse = {root, rel, server, GetTableOptions(table_id, server), NIL, nullptr, nullptr};
   for (int i = 0; i < info->deparse.table->natts; i++) {
     const Column *column = &info->deparse.table->columns[i];
     if (column->name != nullptr && column->key) info->key = lappend_int(info->key, i + 1);
   }
   ClassifyConditions(info, rel->baserestrictinfo);
-  info->at_most = RowsByKey(info);
+  info->at_most = RowsByKey(info, info->trees);
   if (rel->tuples <= 0) {
     rel->tuples = kDefaultRows;
     rel->pages = 10;
@@ -345,21 +319,26 @@ void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
 }
 
 void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid) {
-  AddPath(rel, root, NIL, 1.0);
+  AddPath(root, rel, NIL, 1.0);
+  if (!setting_enable_pushdown) return;
   bool by_key;
   List *pathkeys = root->query_pathkeys;
-  if (pathkeys == NIL || !setting_enable_pushdown || !OrderShippable(rel, pathkeys, &by_key)) return;
-  if (by_key || (LimitApplies(root, rel) && LimitIsSmall(root))) AddPath(rel, root, pathkeys, by_key ? 1.0 : 1.05);
+  if (pathkeys != NIL && OrderShippable(rel, pathkeys, &by_key) &&
+      (by_key || (LimitApplies(root, rel) && LimitIsSmall(root)))) {
+    AddPath(root, rel, pathkeys, by_key ? 1.0 : 1.05);
+  }
+  AddParameterizedPaths(root, rel);
 }
 
 ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *path, List *tlist, List *clauses,
                             Plan *outer_plan) {
+  if (IS_UPPER_REL(rel)) return GetUpperPlan(rel, tlist, outer_plan);
   RelInfo *info = InfoOf(rel);
-  List *local_clauses, *remote_clauses;
-  SplitClauses(info, clauses, &local_clauses, &remote_clauses);
+  Relids const outer = path->path.param_info != nullptr ? path->path.param_info->ppi_req_outer : nullptr;
+  PlanClauses const split = SplitClauses(info, clauses, outer);
 
-  bool const recheck = info->trees != NIL && MayNeedRecheck(info);
-  List *columns = FetchedColumns(rel, recheck);
+  bool const recheck = MayNeedRecheck(info, split.trees, split.parameters);
+  List *columns = FetchedColumns(rel, recheck ? list_concat_copy(split.local, split.remote) : split.local);
   bool by_key = true;
   if (path->path.pathkeys != NIL) (void)OrderShippable(rel, path->path.pathkeys, &by_key);
   List *order = NIL, *key = NIL;
@@ -372,12 +351,19 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
 
   bool const limited = LimitApplies(root, rel) && LimitIsLocalValue(root) && setting_enable_pushdown &&
                        pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);
-  List *expressions = list_copy(info->deparse.parameters);
+  List *expressions = split.parameters;
   List *limit = LimitParameters(root, &expressions, limited);
-  List *fdw_private = list_make5(info->trees, columns, key, order, limit);
-  fdw_private = lappend(lappend(fdw_private, makeInteger(info->at_most)), info->reasons);
-  fdw_private = lappend(fdw_private, makeInteger(recheck));
-  return make_foreignscan(tlist, local_clauses, rel->relid, expressions, fdw_private, NIL, remote_clauses, outer_plan);
+  ScanPlan const plan = {split.trees,   columns, key, order, limit, RowsByKey(info, split.trees),
+                         info->reasons, recheck, NIL, NIL};
+  return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
+                          outer_plan);
+}
+
+List *MakePlanPrivate(const ScanPlan *plan) {
+  List *result = list_make5(plan->conditions, plan->columns, plan->key, plan->order, plan->limit);
+  result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);
+  result = lappend(result, makeInteger(plan->recheck));
+  return lappend(lappend(result, plan->functions), plan->counts);
 }
 
 }  // namespace supabase::pg

@@ -12,14 +12,26 @@ namespace supabase::pg {
 // server address, no credential: who asks, and where, is decided when the request is sent.
 enum PlanPrivate {
   kPlanConditions,  // trees (deparse.hpp), ANDed
-  kPlanColumns,     // attribute numbers to fetch, in select order (IntList)
+  kPlanColumns,     // attribute numbers to fetch, in select order (IntList); 0 for count(*)
   kPlanKey,         // positions in that list of the key's columns (IntList); empty: paging by offset
   kPlanOrder,       // (String column, Integer descending, Integer nulls_first) each
   kPlanLimit,       // Integers: parameter numbers of LIMIT and OFFSET, kNoParameter for none
   kPlanAtMost,      // Integer: rows that the key conditions allow, -1 for any number
   kPlanReasons,     // Strings: why a condition is filtered locally
   kPlanRecheck,     // Integer: whether the columns for filtering the shipped conditions here are fetched too
+  kPlanFunctions,   // Strings, aggregate function by column ("": none), of a plan whose rows are groups; NIL otherwise
+  kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
 };
+
+// The same as values, for making it.
+struct ScanPlan {
+  List *conditions, *columns, *key, *order, *limit;
+  int at_most;
+  List *reasons;
+  bool recheck;
+  List *functions, *counts;
+};
+List *MakePlanPrivate(const ScanPlan *plan);
 
 // FdwRoutine callbacks.
 void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id);

@@ -12,7 +12,9 @@
 extern "C" {
 #include "common/int.h"
 #include "executor/executor.h"
+#include "parser/parsetree.h"
 #include "portability/instr_time.h"
+#include "utils/plancache.h"
 }
 
 namespace supabase::pg {
@@ -22,19 +24,23 @@ namespace {
 // about a microsecond, a row about as much.
 constexpr size_t kPumpRows = 64;
 
-Oid ActingUser(ForeignScanState *node) {
+// The foreign table's; a plan of groups has no relation of its own.
+RangeTblEntry *TableEntry(ForeignScanState *node) {
   auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
-#if PG_VERSION_NUM >= 160000
-  return OidIsValid(plan->checkAsUser) ? plan->checkAsUser : GetUserId();
-#else
-  RangeTblEntry *rte = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state);
-  return OidIsValid(rte->checkAsUser) ? rte->checkAsUser : GetUserId();
-#endif
+  int const index =
+      plan->scan.scanrelid > 0 ? static_cast<int>(plan->scan.scanrelid) : bms_next_member(plan->fs_relids, -1);
+  return exec_rt_fetch(static_cast<Index>(index), node->ss.ps.state);
 }
 
-List *PlanList(const ScanState *state, PlanPrivate which) {
-  return static_cast<List *>(list_nth(state->plan, which));
+Oid ActingUser(ForeignScanState *node) {
+#if PG_VERSION_NUM >= 160000
+  Oid const user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
+#else
+  Oid const user = TableEntry(node)->checkAsUser;
+#endif
+  return OidIsValid(user) ? user : GetUserId();
 }
+
 int PlanInteger(const ScanState *state, PlanPrivate which) {
   return intVal(list_nth(state->plan, which));
 }
@@ -42,12 +48,16 @@ int PlanInteger(const ScanState *state, PlanPrivate which) {
 void InitColumns(ScanState *state, TupleDesc desc) {
   List *columns = PlanList(state, kPlanColumns);
   state->column_count = list_length(columns);
-  state->converters =
-      static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * static_cast<Size>(state->column_count)));
+  Size const count = static_cast<Size>(state->column_count);
+  state->converters = static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * count));
+  state->attnos = static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count));
+  state->slots = static_cast<int *>(palloc0(sizeof(int) * count));
   ListCell *cell;
   foreach (cell, columns) {
-    InitConverter(&state->converters[foreach_current_index(cell)], TupleDescAttr(desc, lfirst_int(cell) - 1),
-                  CurrentMemoryContext);
+    int const i = foreach_current_index(cell);
+    state->attnos[i] = static_cast<AttrNumber>(lfirst_int(cell));
+    state->slots[i] = state->groups ? i : lfirst_int(cell) - 1;
+    InitConverter(&state->converters[i], TupleDescAttr(desc, state->slots[i]), CurrentMemoryContext);
   }
   List *key = PlanList(state, kPlanKey);
   state->key_count = list_length(key);
@@ -117,13 +127,17 @@ void SetSelectAndOrder(ScanState *state) {
     *query = ReadQuery();
     query->relation = relation;
   });
+  List *functions = PlanList(state, kPlanFunctions);
   for (int i = 0; i < state->column_count; i++) {
-    const ColumnConverter *converter = &state->converters[i];
-    const Column *column = &state->table->columns[converter->attno - 1];
-    const char *name = ToUtf8(column->name);
-    bool const as_text = column->remote_type != nullptr || GetTypeRule(converter->type).as_text;
-    Guard([&] { query->select.push_back({name, as_text}); });
+    const Column *column = state->attnos[i] > 0 ? &state->table->columns[state->attnos[i] - 1] : nullptr;
+    const char *name = column != nullptr ? ToUtf8(column->name) : "";
+    const char *function = functions != NIL ? strVal(list_nth(functions, i)) : "";
+    bool const stand_in = column != nullptr && column->remote_type != nullptr;
+    bool const as_text = stand_in || GetTypeRule(state->converters[i].type).as_text;
+    Guard([&] { query->select.push_back({name, as_text, function}); });
   }
+  // What makes groups of columns alone.
+  if (list_length(functions) > state->column_count) Guard([&] { query->select.push_back({"", false, "count"}); });
   ListCell *cell;
   foreach (cell, PlanList(state, kPlanOrder)) {
     auto *item = static_cast<List *>(lfirst(cell));
@@ -152,38 +166,66 @@ bool SetConditions(ScanObjects *objects) {
   });
 }
 
-void StartScan(ForeignScanState *node, ScanState *state) {
-  state->started = true;
-  state->exhausted = state->never = false;
-  state->row = 0;
-  MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
-  Datum *values;
-  bool *isnull;
-  EvaluateParameters(node, state, &values, &isnull);
-  BuildQuery(state, values, isnull);
-  const char *schema = ToUtf8(state->table->schema_name);
-  MemoryContextSwitchTo(old);
-  if (state->never) return;
-
-  bool const allow_private = AllowPrivate(state->server);
-  ScanObjects *objects = state->objects;
-  int const dropped = Guard([&] {
-    Request prototype;
-    FillRequest(&prototype, state->server, schema, allow_private);
-    AddCredential(objects->credential, &prototype);
-    objects->reader = std::make_unique<Reader>(state->session, std::move(prototype),
-                                               Pager(objects->options, state->row_cap), objects->credential.expires_at);
-    return objects->reader->dropped();
-  });
-  state->recheck = dropped > 0;
-  if (state->recheck && PlanInteger(state, kPlanRecheck) == 0) {
+// What cannot be sent is done here instead, where the plan has a way to.
+void Dropped(ForeignScanState *node, ScanState *state) {
+  if (outerPlanState(node) != nullptr) {
+    state->local = true;
+    return;
+  }
+  state->recheck = PlanInteger(state, kPlanRecheck) != 0;
+  if (!state->recheck) {
     ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("conditions are too long for one request"),
                     errhint("Set supabase_fdw.enable_pushdown to off for this query.")));
   }
 }
 
+// Begins to read the query that BuildQuery made; the number of conditions that are too long to be sent.
+int StartReader(ScanState *state, const char *schema) {
+  bool const allow_private = AllowPrivate(state->server);
+  ScanObjects *objects = state->objects;
+  return Guard([&] {
+    Request prototype;
+    FillPrototype(state, &prototype, schema, allow_private);
+    objects->reader = std::make_unique<Reader>(state->session, std::move(prototype),
+                                               Pager(objects->options, state->row_cap), objects->credential.expires_at);
+    return objects->reader->dropped();
+  });
+}
+
+void StartScan(ForeignScanState *node, ScanState *state) {
+  state->started = true;
+  state->exhausted = state->never = state->recheck = false;
+  state->row = 0;
+  if (state->local) return;
+  MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
+  Datum *values;
+  bool *isnull;
+  EvaluateParameters(node, state, &values, &isnull);
+  bool fits;
+  if (PlanList(state, kPlanCounts) != NIL) {
+    fits = StartCounts(state, values, isnull);
+  } else {
+    BuildQuery(state, values, isnull, NIL);
+    fits = state->never || StartReader(state, ToUtf8(state->table->schema_name)) == 0;
+  }
+  MemoryContextSwitchTo(old);
+  if (!fits) Dropped(node, state);
+}
+
+// The server does not aggregate: the session's first try shows it.
+void Refused(ForeignScanState *node, ScanState *state) {
+  bool const fixed = state->server->aggregates != Aggregates::kUnknown;
+  if (!fixed) RememberAggregates(state->server, Aggregates::kRefused);
+  state->local = outerPlanState(node) != nullptr;
+  if (state->local) return;
+  if (!fixed) ResetPlanCache();
+  ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("server \"%s\" does not allow aggregates", state->server->name),
+                  fixed ? errhint("Set db-aggregates-enabled there, or server option aggregates to false.")
+                        : errhint("Execute the statement again: it will aggregate here.")));
+}
+
 // Waits for the next page; false when there is none.
-bool NextPage(ScanState *state) {
+bool NextPage(ForeignScanState *node, ScanState *state) {
   Reader *reader = state->objects->reader.get();
   const Transfer *transfer = Guard([&] { return reader->Waiting(); });
   if (transfer == nullptr) return false;
@@ -193,11 +235,16 @@ bool NextPage(ScanState *state) {
   INSTR_TIME_SET_CURRENT(end);
   INSTR_TIME_SUBTRACT(end, start);
   auto const waited = static_cast<int64_t>(INSTR_TIME_GET_MICROSEC(end));
-  Guard([&] {
+  bool const taken = Guard([&] {
     reader->counters().wait_us += waited;
-    reader->Take();
+    return reader->Take();
   });
   TraceAnswer(reader->last());
+  if (!taken) {
+    Refused(node, state);
+    return false;
+  }
+  if (PlanList(state, kPlanFunctions) != NIL) RememberAggregates(state->server, Aggregates::kAllowed);
   // From the second page on the query has shown that it wants more than a little.
   if (reader->counters().pages > 1) Guard([&] { reader->Prefetch(); });
   state->row = reader->first_row();
@@ -220,7 +267,7 @@ void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {
   state->position.row = row;
   for (int i = 0; i < state->column_count; i++) {
     ColumnConverter *converter = &state->converters[i];
-    int const slot_index = converter->attno - 1;
+    int const slot_index = state->slots[i];
     state->position.converter = converter;
     slot->tts_values[slot_index] = ConvertCell(converter, &row[i], &slot->tts_isnull[slot_index]);
   }
@@ -239,11 +286,20 @@ bool PassesRecheck(ForeignScanState *node, TupleTableSlot *slot) {
 
 }  // namespace
 
-void BuildQuery(ScanState *state, const Datum *values, const bool *isnull) {
+List *PlanList(const ScanState *state, int which) {
+  return static_cast<List *>(list_nth(state->plan, which));
+}
+
+void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private) {
+  FillRequest(prototype, state->server, schema, allow_private);
+  AddCredential(state->objects->credential, prototype);
+}
+
+void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List *more) {
   ParameterValues const parameters = {state->expressions, values, isnull};
   SetSelectAndOrder(state);
   ListCell *cell;
-  foreach (cell, PlanList(state, kPlanConditions)) {
+  foreach (cell, list_concat_copy(PlanList(state, kPlanConditions), more)) {
     BuildCondition(&state->objects->conditions, static_cast<List *>(lfirst(cell)), &parameters);
   }
   state->never = !SetConditions(state->objects);
@@ -254,14 +310,15 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
   auto *state = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
   node->fdw_state = state;
-  Relation relation = node->ss.ss_currentRelation;
-  state->server = GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid);
-  state->table = GetTableOptions(RelationGetRelid(relation), state->server);
+  Oid const table_id = TableEntry(node)->relid;
+  state->server = GetServerOptions(GetForeignTable(table_id)->serverid);
+  state->table = GetTableOptions(table_id, state->server);
   state->plan = plan->fdw_private;
+  state->groups = plan->scan.scanrelid == 0;
   state->expressions = plan->fdw_exprs;
   state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
   state->row_context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
-  InitColumns(state, RelationGetDescr(relation));
+  InitColumns(state, node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
   ResolveCredential(state->server, ActingUser(node),
@@ -271,16 +328,27 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->row_cap = GetRowCap(state->server);
 }
 
+TupleTableSlot *LocalGroup(ForeignScanState *node) {
+  TupleTableSlot *row = ExecProcNode(outerPlanState(node));
+  return TupIsNull(row) ? node->ss.ss_ScanTupleSlot : ExecCopySlot(node->ss.ss_ScanTupleSlot, row);
+}
+
 TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
   if (!state->started) StartScan(node, state);
   for (;;) {
     ExecClearTuple(slot);
+    if (state->local) return LocalGroup(node);
     if (state->never || state->exhausted) return slot;
+    if (state->objects->counts != nullptr) {
+      StoreCounts(state, slot);
+      state->exhausted = true;
+      return slot;
+    }
     Reader *reader = state->objects->reader.get();
     if (state->row >= reader->page().rows()) {
-      state->exhausted = !NextPage(state);
+      state->exhausted = !NextPage(node, state);
       continue;
     }
     const Cell *row = reader->page().Row(state->row++);
@@ -295,17 +363,18 @@ void ReScanForeignScan(ForeignScanState *node) {
   if (!state->started) return;
   ScanObjects *objects = state->objects;
   bool const same = node->ss.ps.chgParam == nullptr;
-  bool const rewind = same && !state->never && Guard([&] { return objects->reader->OnlyPage(); });
+  bool const rewind =
+      same && objects->reader != nullptr && !state->never && Guard([&] { return objects->reader->OnlyPage(); });
   if (rewind) {
     state->row = 0;
     state->exhausted = false;
     return;
   }
   Guard([&] {
-    if (objects->reader == nullptr) return;
-    ReadCounters const &counters = objects->reader->counters();
-    objects->before.Add(counters);
+    if (objects->reader != nullptr) objects->before.Add(objects->reader->counters());
+    if (objects->counts != nullptr) objects->before.Add(objects->counts->counters());
     objects->reader.reset();
+    objects->counts.reset();
   });
   state->started = false;
 }
@@ -315,7 +384,10 @@ void EndForeignScan(ForeignScanState *node) {
   if (state == nullptr) return;
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;
-  Guard([&] { objects->reader.reset(); });
+  Guard([&] {
+    objects->reader.reset();
+    objects->counts.reset();
+  });
 }
 
 }  // namespace supabase::pg

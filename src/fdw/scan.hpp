@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/condition.hpp"
+#include "core/count.hpp"
 #include "core/message.hpp"
 #include "core/pager.hpp"
 #include "core/reader.hpp"
@@ -20,6 +21,7 @@ struct ScanObjects {
   PagerOptions options;
   Credential credential;
   std::unique_ptr<Reader> reader;
+  std::unique_ptr<CountReader> counts;
   ReadCounters before;  // of readers that a rescan has replaced
 };
 
@@ -36,16 +38,35 @@ struct ScanState {
   RowCap *row_cap;
   bool started, exhausted, never;  // never: no row can satisfy the conditions, nothing is sent
   bool recheck;                    // conditions could not be sent: filter here
+  bool groups;                     // rows are groups of the table's rows, or counts of them
+  bool local;                      // and are made here, by the outer plan
   size_t row;                      // next in the page
   int column_count;
   ColumnConverter *converters;  // in select order
+  AttrNumber *attnos;           // of the table's columns; 0 for count(*)
+  int *slots;                   // where in the tuple each goes
   int *key;                     // positions of the key's columns
   int key_count;
   ConvertPosition position;
 };
 
-// Sets objects->options from the plan. `values` as in BuildCondition; NULL values for EXPLAIN. Sets state->never.
-void BuildQuery(ScanState *state, const Datum *values, const bool *isnull);
+// Sets objects->options from the plan. `values` as in BuildCondition; NULL values for EXPLAIN. `more` are conditions
+// (trees) beside the plan's. Sets state->never.
+void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List *more);
+
+// One of the lists in the plan, and the request without its target.
+List *PlanList(const ScanState *state, int which);
+void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private);
+
+// Rows of a plan whose rows are groups, made here by its outer plan.
+TupleTableSlot *LocalGroup(ForeignScanState *node);
+
+// ---- count_scan.cpp: plans that count rows without fetching any ----
+
+// Sends every count's request, with the parameters' values; false when the conditions of one are too long.
+bool StartCounts(ScanState *state, const Datum *values, const bool *isnull);
+// Waits for the answers and stores them as the plan's one row.
+void StoreCounts(ScanState *state, TupleTableSlot *slot);
 
 // FdwRoutine callbacks.
 void BeginForeignScan(ForeignScanState *node, int flags);

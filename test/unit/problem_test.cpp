@@ -450,6 +450,21 @@ TEST(Problem, CleanTextCutsBetweenCharacters) {
   EXPECT_EQ(CleanText("abcd", 0), "");
 }
 
+TEST(Problem, KnowsTheRefusalOfAggregates) {
+  const auto refuses = [](int status, const std::string &code) {
+    Response response;
+    response.status = status;
+    response.body = "{\"code\":\"" + code + "\",\"message\":\"m\",\"details\":null,\"hint\":null}";
+    return RefusesAggregates(response);
+  };
+  EXPECT_TRUE(refuses(400, "PGRST123"));
+  EXPECT_TRUE(refuses(400, "PGRST100"));
+  EXPECT_FALSE(refuses(400, "PGRST103"));
+  EXPECT_FALSE(refuses(400, "42703"));
+  EXPECT_FALSE(refuses(401, "PGRST123"));
+  EXPECT_FALSE(refuses(200, "PGRST123"));
+}
+
 TEST(Problem, RunsTheCorpus) {
   EXPECT_GE(RunCorpus("problem", ProblemFuzzOneInput), 15);
 }

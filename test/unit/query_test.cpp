@@ -512,6 +512,14 @@ TEST(Query, WritesAllParameters) {
   EXPECT_EQ(BuildTarget(query), "/a%20b%2Fc%3F?select=c0:count&limit=0");
 }
 
+TEST(Query, WritesAggregates) {
+  ReadQuery query;
+  query.relation = "t";
+  query.select = {{"kind", false, ""}, {"", false, "count"}, {"a b", false, "sum"}, {"at", true, "max"}};
+  query.order = {{"kind", false, false}};
+  EXPECT_EQ(BuildTarget(query), "/t?select=c0:kind,c1:count(),c2:%22a%20b%22.sum(),c3:at.max()::text&order=kind");
+}
+
 TEST(Query, WritesNullsOnlyWhereNotTheDefault) {
   ReadQuery query;
   query.relation = "t";
