@@ -260,7 +260,9 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->plan = plan->fdw_private;
   state->expressions = plan->fdw_exprs;
   state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
-  state->row_context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
+  // Its first block, which a reset keeps, holds what converting a row takes.
+  state->row_context =
+      AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_DEFAULT_SIZES);
   InitColumns(state, RelationGetDescr(relation));
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
