@@ -1,6 +1,7 @@
 #include "fdw/convert.hpp"
 
 #include "fdw/bridge.hpp"
+#include "fdw/convert_direct.hpp"
 
 extern "C" {
 #include "mb/pg_wchar.h"
@@ -8,26 +9,6 @@ extern "C" {
 
 namespace supabase::pg {
 namespace {
-
-ColumnConverter::Direct FindDirect(Oid type, int32 typmod) {
-  switch (type) {
-    case INT2OID:
-      return ColumnConverter::kInt2;
-    case INT4OID:
-      return ColumnConverter::kInt4;
-    case INT8OID:
-      return ColumnConverter::kInt8;
-    case BOOLOID:
-      return ColumnConverter::kBool;
-    case TEXTOID:
-      return ColumnConverter::kText;
-    case VARCHAROID:
-      // A length to check needs the input function.
-      return typmod < 0 ? ColumnConverter::kText : ColumnConverter::kInput;
-    default:
-      return ColumnConverter::kInput;
-  }
-}
 
 // A cell's text as the input functions and text columns expect it: in the database's encoding, booleans spelled out.
 char *CellText(const Cell *cell) {
@@ -48,7 +29,7 @@ void InitConverter(ColumnConverter *converter, Form_pg_attribute attribute, Memo
   converter->typmod = attribute->atttypmod;
   getTypeInputInfo(attribute->atttypid, &input, &converter->input_param);
   fmgr_info_cxt(input, &converter->input, context);
-  converter->direct = FindDirect(attribute->atttypid, attribute->atttypmod);
+  InitDirect(converter, context);
 }
 
 // The same for an error's context: short, and nothing here may raise. What is not ASCII becomes '?' where it would need
@@ -88,24 +69,11 @@ Datum ConvertCell(ColumnConverter *converter, const Cell *cell, bool *isnull) {
                ? Datum(0)
                : InputFunctionCall(&converter->input, nullptr, converter->input_param, converter->typmod);
   }
-  switch (converter->direct) {
-    case ColumnConverter::kInt2:
-      return Int16GetDatum(pg_strtoint16(CellText(cell)));
-    case ColumnConverter::kInt4:
-      return Int32GetDatum(pg_strtoint32(CellText(cell)));
-    case ColumnConverter::kInt8:
-      return Int64GetDatum(pg_strtoint64(CellText(cell)));
-    case ColumnConverter::kBool:
-      if (cell->kind == Cell::Kind::kTrue) return BoolGetDatum(true);
-      if (cell->kind == Cell::Kind::kFalse) return BoolGetDatum(false);
-      break;
-    case ColumnConverter::kText:
-      if (cell->kind == Cell::Kind::kText && GetDatabaseEncoding() == PG_UTF8) {
-        return PointerGetDatum(cstring_to_text_with_len(cell->data, static_cast<int>(cell->size)));
-      }
-      break;
-    case ColumnConverter::kInput:
-      break;
+  // A JSON boolean is spelled out for every other type.
+  bool const boolean = cell->kind == Cell::Kind::kTrue || cell->kind == Cell::Kind::kFalse;
+  if (converter->direct != nullptr && (!boolean || converter->type == BOOLOID)) {
+    Datum value;
+    if (converter->direct(converter, cell->data, cell->size, &value)) return value;
   }
   return InputFunctionCall(&converter->input, CellText(cell), converter->input_param, converter->typmod);
 }

@@ -5,15 +5,23 @@
 
 namespace supabase::pg {
 
-// Conversion of one column's cells. Plain data; lives as long as the scan.
+// Conversion of one column's cells, or of the elements of its arrays. Plain data; lives as long as the scan.
 struct ColumnConverter {
+  // Converts text in its plain form without the input function; false when that must decide. Raises nothing but
+  // out-of-memory.
+  using Direct = bool (*)(const ColumnConverter *converter, const char *data, size_t size, Datum *value);
+
   AttrNumber attno;
   const char *name;  // local name, for messages
   Oid type;          // of the local column
   int32 typmod;
   Oid input_param;
   FmgrInfo input;
-  enum Direct { kInput, kInt2, kInt4, kInt8, kBool, kText } direct;
+  Direct direct;             // NULL: always the input function
+  ColumnConverter *element;  // of an array whose elements have a direct conversion
+  int16 element_size;        // the element type's storage
+  bool element_by_value;
+  char element_align;
 };
 
 // Prepares the conversion of a local column; `context` owns what the input function keeps.

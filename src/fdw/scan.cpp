@@ -317,7 +317,9 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->groups = plan->scan.scanrelid == 0;
   state->expressions = plan->fdw_exprs;
   state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
-  state->row_context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
+  // Its first block, which a reset keeps, holds what converting a row takes.
+  state->row_context =
+      AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_DEFAULT_SIZES);
   InitColumns(state, node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
