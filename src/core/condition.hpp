@@ -23,7 +23,12 @@ class ConditionBuilder {
   // Adds an element to the last In.
   void InValue(const char *value) { stack_.back().values.push_back(Value(value)); }
   void Test(Condition::Kind kind, const char *column) { stack_.push_back(Leaf(kind, column)); }
-  // kAnd, kOr or kNot over the last `count` conditions.
+  // Takes the last condition back.
+  void Discard() { stack_.pop_back(); }
+  // Adds a step into the JSON value that the last leaf tests.
+  void Step(const char *text, bool index) { stack_.back().path.push_back({text, index}); }
+  void PathAsText() { stack_.back().path_text = true; }
+  // kAnd, kOr, kNot or kHolds… over the last `count` conditions.
   void Combine(Condition::Kind kind, size_t count) {
     Condition node;
     node.kind = kind;

@@ -12,9 +12,11 @@ namespace supabase {
 namespace {
 
 using Kind = Condition::Kind;
-using Truth = Normalized::Truth;
 
-constexpr const char *kOpNames[] = {"eq", "neq", "lt", "lte", "gt", "gte"};  // by Op
+// By Op. A query of plain words means under the configuration "simple" what it says.
+constexpr const char *kOpNames[] = {"eq",   "neq",   "lt",    "lte",    "gt",  "gte",        "isdistinct",
+                                    "like", "ilike", "match", "imatch", "cs",  "cd",         "ov",
+                                    "adj",  "sl",    "sr",    "nxr",    "nxl", "fts(simple)"};
 
 // PostgREST's own parameter names and the words of its logic trees; `apikey` is Supabase's gateway's.
 constexpr std::array<std::string_view, 10> kReservedNames = {"select", "order", "limit",   "offset",      "and",
@@ -55,68 +57,6 @@ std::string Quote(std::string_view text) {
   return quoted += '"';
 }
 
-// ---- normalisation ----
-
-Normalized Constant(bool value) {
-  return {value ? Truth::kAlways : Truth::kNever, {}};
-}
-
-Normalized NormalizeLeaf(const Condition &condition, bool negate) {
-  Normalized result{Truth::kDepends, condition};
-  Condition &leaf = result.condition;
-  leaf.children.clear();
-  leaf.negated = negate;
-  if (leaf.kind == Kind::kCompare && !leaf.values.at(0)) return Constant(false);
-  if (leaf.kind != Kind::kIn) return result;
-
-  const auto nulls = std::remove(leaf.values.begin(), leaf.values.end(), std::nullopt);
-  const bool has_null = nulls != leaf.values.end();
-  leaf.values.erase(nulls, leaf.values.end());
-  // x NOT IN (…, NULL) is false or unknown, whatever x is.
-  if (negate && has_null) return Constant(false);
-  // IN () is false and NOT IN () true even for a NULL on the left.
-  if (leaf.values.empty()) return Constant(negate);
-  return result;
-}
-
-Normalized NormalizeTree(const Condition &condition, bool negate);
-
-Normalized NormalizeGroup(const Condition &group, bool negate) {
-  const bool conjunction = (group.kind == Kind::kAnd) != negate;
-  const Truth neutral = conjunction ? Truth::kAlways : Truth::kNever;
-  Normalized result{Truth::kDepends, {}};
-  result.condition.kind = conjunction ? Kind::kAnd : Kind::kOr;
-  std::vector<Condition> &children = result.condition.children;
-  for (const Condition &child : group.children) {
-    Normalized part = NormalizeTree(child, negate);
-    if (part.truth == neutral) continue;
-    if (part.truth != Truth::kDepends) return part;
-    if (part.condition.kind == result.condition.kind) {
-      std::move(part.condition.children.begin(), part.condition.children.end(), std::back_inserter(children));
-    } else {
-      children.push_back(std::move(part.condition));
-    }
-  }
-  if (children.empty()) return {neutral, {}};
-  if (children.size() == 1) {
-    Condition only = std::move(children.front());
-    result.condition = std::move(only);
-  }
-  return result;
-}
-
-Normalized NormalizeTree(const Condition &condition, bool negate) {
-  switch (condition.kind) {
-    case Kind::kNot:
-      return NormalizeTree(condition.children.at(0), !negate);
-    case Kind::kAnd:
-    case Kind::kOr:
-      return NormalizeGroup(condition, negate);
-    default:
-      return NormalizeLeaf(condition, negate != condition.negated);
-  }
-}
-
 // ---- text ----
 
 // Where a condition stands decides how its names, operators and values are separated and quoted.
@@ -142,8 +82,20 @@ void AppendList(std::string &out, const std::vector<std::optional<std::string>> 
   out += ')';
 }
 
+// A key of digits alone would be an array index without its quotes.
+void AppendPath(std::string &out, const Condition &leaf) {
+  for (size_t i = 0; i < leaf.path.size(); ++i) {
+    const JsonStep &step = leaf.path[i];
+    RefuseNul(step.text);
+    const bool text = leaf.path_text && i + 1 == leaf.path.size();
+    out += QueryEncode(text ? "->>" : "->");
+    out += QueryEncode(step.index || IsPlainName(step.text) ? step.text : Quote(step.text));
+  }
+}
+
 void AppendLeaf(std::string &out, const Condition &leaf, Place place) {
   out += QueryEncode(QuoteName(leaf.column));
+  AppendPath(out, leaf);
   out += place == Place::kParameter ? '=' : '.';
   if (leaf.negated) out += "not.";
   switch (leaf.kind) {
@@ -163,8 +115,11 @@ void AppendLeaf(std::string &out, const Condition &leaf, Place place) {
     case Kind::kIsFalse:
       out += "is.false";
       return;
-    default:
+    case Kind::kIsUnknown:
       out += "is.unknown";
+      return;
+    default:
+      throw Error(sqlstate::kFdwError, "condition on remote column \"" + leaf.column + "\" cannot be sent");
   }
 }
 
@@ -240,10 +195,6 @@ std::string Tail(const ReadQuery &query) {
 
 }  // namespace
 
-Normalized Normalize(const Condition &condition) {
-  return NormalizeTree(condition, false);
-}
-
 Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op last) {
   const auto compare = [&](size_t i, Op op) {
     Condition leaf;
@@ -286,6 +237,14 @@ std::string BuildTarget(const ReadQuery &query) {
   return target += Tail(query);
 }
 
+namespace {
+
+bool HasLocal(const Condition &condition) {
+  return condition.kind == Kind::kLocal || std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
+}
+
+}  // namespace
+
 int FitTarget(ReadQuery &query) {
   // What an AND says can be dropped part by part.
   std::vector<Condition> conjuncts;
@@ -296,6 +255,9 @@ int FitTarget(ReadQuery &query) {
       conjuncts.push_back(std::move(condition));
     }
   }
+  const auto local = std::remove_if(conjuncts.begin(), conjuncts.end(), HasLocal);
+  auto dropped = static_cast<int>(conjuncts.end() - local);
+  conjuncts.erase(local, conjuncts.end());
   query.where = std::move(conjuncts);
 
   size_t total = Head(query).size() + Tail(query).size();
@@ -306,7 +268,6 @@ int FitTarget(ReadQuery &query) {
     sizes.push_back(text.size());
     total += text.size();
   }
-  int dropped = 0;
   while (total > kMaxTargetBytes && !sizes.empty()) {
     const auto longest = std::max_element(sizes.begin(), sizes.end());
     total -= *longest;

@@ -13,29 +13,81 @@ namespace supabase {
 // an element of `in.(…)` and a value inside `and=(…)`/`or=(…)` is double-quoted with \ escapes, or bare when it has
 // nothing but letters, digits and _ - . : (two quotes cost six bytes of the URL, more than most keys are long).
 
-enum class Op : int { kEq, kNe, kLt, kLe, kGt, kGe };
+// What a leaf compares by; PostgREST's names are in query.cpp. Two are said by others: kStartsWith by kLike,
+// kHasElement (the value is an element of the array column) by kContains.
+enum class Op : int {
+  kEq,
+  kNe,
+  kLt,
+  kLe,
+  kGt,
+  kGe,
+  kDistinct,
+  kLike,
+  kILike,
+  kMatch,
+  kIMatch,
+  kContains,
+  kContained,
+  kOverlaps,
+  kAdjacent,
+  kLeft,
+  kRight,
+  kNotRight,
+  kNotLeft,
+  kSearch,  // a tsvector by a tsquery of plain words: see fdw/fold.hpp
+  kStartsWith,
+  kHasElement,
+};
+
+// One step into a json or jsonb value: an object's key or an array's index.
+struct JsonStep {
+  std::string text;
+  bool index = false;
+};
 
 // A boolean expression over the columns of one relation. Values are PostgreSQL text of the column's own type, because
 // the server hands them to that type's input function; nullopt is SQL NULL.
 struct Condition {
-  enum class Kind : int { kAnd, kOr, kNot, kCompare, kIn, kIsNull, kIsTrue, kIsFalse, kIsUnknown };
+  enum class Kind : int {
+    kAnd,
+    kOr,
+    kNot,
+    kCompare,
+    kIn,
+    kIsNull,
+    kIsTrue,
+    kIsFalse,
+    kIsUnknown,
+    kTrueIfKnown,   // true for every value of the column, unknown for NULL
+    kFalseIfKnown,  // false for every value of the column, unknown for NULL
+    kHoldsTrue,     // expression IS TRUE
+    kHoldsFalse,    // expression IS FALSE
+    kHoldsUnknown,  // expression IS UNKNOWN
+    kLocal,         // what cannot be said to the server with the values it has now
+  };
   Kind kind = Kind::kAnd;
   std::string column;                              // leaves
+  std::vector<JsonStep> path;                      // leaves: into the column's value
+  bool path_text = false;                          // the last step gives text (->>), not JSON (->)
   Op op = Op::kEq;                                 // kCompare
   std::vector<std::optional<std::string>> values;  // kCompare: one; kIn: any number
-  std::vector<Condition> children;                 // kAnd, kOr: any number; kNot: one
+  std::vector<Condition> children;                 // kAnd, kOr: any number; kNot and kHolds…: one
   bool negated = false;                            // leaves only; set by Normalize
 };
 
 // A condition in negation normal form: NOT stands at leaves only, no leaf holds a NULL, no AND/OR has fewer than two
-// children. A WHERE clause keeps a row only when it is true, so once NOT is at the leaves "unknown" can be taken for
-// "false": that is how a comparison with NULL is decided here, not sent.
+// children; kTrueIfKnown, kHolds… and the two operators that are said by others are gone. A WHERE clause keeps a row
+// only when it is true, so once NOT is at the leaves "unknown" can be taken for "false": that is how a comparison with
+// NULL is decided here, not sent.
 struct Normalized {
   enum class Truth { kNever, kAlways, kDepends };
   Truth truth = Truth::kAlways;
   Condition condition;  // meaningful with kDepends
 };
-// A NULL among the values of IN is dropped; among those of NOT IN it makes the condition never true.
+// A NULL among the values of IN is dropped; among those of NOT IN it makes the condition never true. A LIKE pattern
+// with a * becomes a regular expression. kHasElement can be kept where it must be true or not be true, not where it
+// must be false: there it becomes kLocal.
 Normalized Normalize(const Condition &condition);
 
 // "a > x", or for several columns "a > x OR (a = x AND (b > y …))": what follows the row whose key is `values` in
@@ -82,9 +134,9 @@ inline constexpr size_t kMaxTargetBytes = 7000;
 // What it may be when nothing but the names of its columns is in it, or the key of a page: gateways refuse from 16 kB.
 inline constexpr size_t kMaxBareTargetBytes = 12'000;
 
-// Drops conjuncts, the longest first, until the target fits kMaxTargetBytes. Returns how many were dropped: with any,
-// the caller must filter the rows itself and must not send a limit. Throws Error (54000) when it is above
-// kMaxBareTargetBytes even so. It may drop any conjunct, so a keyset condition must be added after it.
+// Drops conjuncts: those with a kLocal, then the longest first until the target fits kMaxTargetBytes. Returns how many
+// were dropped: with any, the caller must filter the rows itself and must not send a limit. Throws Error (54000) when
+// it is above kMaxBareTargetBytes even so. It may drop any conjunct, so a keyset condition must be added after it.
 int FitTarget(ReadQuery &query);
 
 }  // namespace supabase

@@ -11,22 +11,29 @@ namespace supabase::pg {
 
 // Conditions on their way from the planner to the request. What may be shipped becomes a tree of Lists (a plan must be
 // copyable), in which constants are text and everything else is an index into the plan's expressions:
-//   (kAnd | kOr, child, …)   (kNot, child)   (kIsNull | kIsTrue | kIsFalse | kIsUnknown, column)
-//   (kCompare, column, op, value)   (kIn, column, parameter, value, …)
-// with kinds and ops as Integers of core's enums and columns as Strings. A value is a String, the Integer of a
-// parameter, or the Integer kNullValue. `parameter` of kIn is an array parameter, or kNoParameter when the values
-// follow.
+//   (kAnd | kOr, child, …)   (kNot | kHoldsTrue | kHoldsFalse | kHoldsUnknown, child)
+//   (kIsNull | kIsTrue | kIsFalse | kIsUnknown | kTrueIfKnown | kFalseIfKnown, column)
+//   (kCompare, column, op, value)   (kIn, column, parameter, value, …)   (kIn, column, parameter, form, column type)
+//   (kPlanEach, column, op, any, negated, parameter, form, column type): the comparison with each element of an array
+//   (kPlanPath, text, (step, …), leaf): the leaf tests what the steps lead to in the column, text for ->> at the end
+// with kinds, ops, forms and type OIDs as Integers and columns as Strings; any, negated and text are 0 or 1. A value is
+// a String, the Integer of a parameter, the Integer kNullValue, or (parameter, form, column type) for a parameter that
+// is folded (fold.hpp). `parameter` of kIn is an array parameter, or kNoParameter when the values follow. A step is a
+// String (key) or an Integer (index).
 inline constexpr int kNullValue = -1;
 inline constexpr int kNoParameter = -1;
+enum PlanKind { kPlanEach = 100, kPlanPath };  // beside Condition::Kind
 
 struct DeparseContext {
   PlannerInfo *root;
   RelOptInfo *rel;
   const Server *server;
   const Table *table;
-  List *parameters;    // out: expressions that the trees' parameters index
-  const char *reason;  // out: why the last clause is not shipped
-  Relids outer;  // other relations whose columns a compared value may have: those that the path is parameterised by
+  List *parameters;        // out: expressions that the trees' parameters index
+  const char *reason;      // out: why the last clause is not shipped
+  Relids outer = nullptr;  // relations whose columns a value may have, for a parameterised path
+  // What the clause at hand must be for a row to be kept; for the functions of deparse alone.
+  enum Wanted { kTrue, kFalse, kBoth } wanted = kTrue;
 };
 
 // The tree for a clause, or NIL with `reason` set.
@@ -45,9 +52,6 @@ struct ArrayElements {
   int count;
 };
 ArrayElements SplitArray(Oid element_type, Datum array);
-
-// Text of a value by its type's output function, under settings that every PostgreSQL server reads the same way.
-char *DatumToText(Oid type, Datum value);
 
 // Pushes the tree onto core's builder, parameters replaced by their values' text. `values` and `isnull` are by
 // parameter number; NULL pointers stand for EXPLAIN, which shows $1, $2, …

@@ -49,6 +49,7 @@ constexpr Option kOptions[] = {
     {"remote_type", kColumn, Kind::kText, 0, 0, nullptr},
     {"fetch_size", kServer | kTable, Kind::kInt, 1, 1'000'000, nullptr},
     {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
+    {"case_mapping", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
     {"aggregates", kServer, Kind::kChoice, 0, 0, "auto true false"},
@@ -425,6 +426,8 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
   table->require_user_jwt =
       BoolOption(foreign->options, "require_user_jwt", BoolOption(foreign_server->options, "require_user_jwt", false));
+  table->case_mapping =
+      BoolOption(foreign->options, "case_mapping", BoolOption(foreign_server->options, "case_mapping", false));
   bool const text_ordering =
       BoolOption(foreign->options, "text_ordering", BoolOption(foreign_server->options, "text_ordering", false));
 

@@ -44,6 +44,7 @@ struct Table {
   const char *table_name;
   int fetch_size;  // 0: adaptive
   bool require_user_jwt;
+  bool case_mapping;
   int natts;
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };

@@ -1,5 +1,9 @@
 #include "fdw/type.hpp"
 
+extern "C" {
+#include "access/transam.h"
+}
+
 namespace supabase::pg {
 namespace {
 
@@ -19,10 +23,15 @@ constexpr TypeRule kRules[] = {
     {CIDROID, false, true, true, false, true},      {MACADDROID, false, true, true, false, true},
     {MACADDR8OID, false, true, true, false, true},  {BITOID, false, true, true, false, true},
     {VARBITOID, false, true, true, false, true},    {PG_LSNOID, false, true, true, false, true},
-    {MONEYOID, true, false, false, false, true},    {TSVECTOROID, false, false, false, false, true},
-    {TSQUERYOID, false, false, false, false, true}, {JSONBOID, true, false, false, false, true},
+    {MONEYOID, true, false, false, false, true},    {TSVECTOROID, false, true, false, false, true},
+    {TSQUERYOID, false, true, false, false, true},  {JSONBOID, true, true, false, false, true},
     {JSONOID, true, false, false, false, false},    {XMLOID, false, false, false, false, false},
 };
+
+// Ranges that PostgreSQL comes with order by their subtype's own comparison; others may bring one of their own.
+bool IsBuiltinRange(Oid type) {
+  return (type_is_range(type) || type_is_multirange(type)) && type < FirstNormalObjectId;
+}
 
 }  // namespace
 
@@ -33,8 +42,15 @@ TypeRule GetTypeRule(Oid type) {
   }
   // An enum's labels compare equal on both sides; their order need not.
   if (type_is_enum(base)) return {base, false, true, false, false, true};
-  bool const range = type_is_range(base) || type_is_multirange(base);
-  return {base, true, false, false, false, range};
+  Oid const element = get_element_type(base);
+  if (OidIsValid(element)) {
+    TypeRule const rule = GetTypeRule(element);
+    // Half a character cannot be sent in an array either.
+    bool const sendable = getBaseType(element) != CHAROID;
+    return {base, true, rule.equality && sendable, rule.ordering && sendable, rule.collated, false};
+  }
+  bool const range = type_is_range(base) || type_is_multirange(base), builtin = IsBuiltinRange(base);
+  return {base, true, builtin, builtin, false, range};
 }
 
 }  // namespace supabase::pg
