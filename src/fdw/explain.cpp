@@ -15,7 +15,10 @@ const char *RequestText(ScanState *state) {
   Guard([&] {
     // The first page of a session that knows nothing yet of the server's row cap.
     RowCap unknown;
-    *text = std::string("GET ") + state->server->rest_path + Pager(objects->options, &unknown).Next(0).target;
+    Streams streams(objects->options, objects->how, &unknown);
+    *text = std::string("GET ") + state->server->rest_path;
+    if (streams.HasNext()) *text += streams.Next(0).request.target;
+    if (streams.parts() > 1) *text += " (first of " + std::to_string(streams.parts()) + " parts of the list)";
   });
   return ToServer(text->c_str(), text->size());
 }

@@ -20,6 +20,8 @@ struct Server {
   const char *project_ref;  // or NULL; also derived from a host <ref>.supabase.co
   const char *schema_name;
   int fetch_size;  // 0: adaptive
+  int max_parallel_requests;
+  bool async_capable;
   bool forward_request_jwt;
   SessionAuth session_auth;
   double connect_timeout;  // seconds
@@ -40,6 +42,8 @@ struct Table {
   const char *schema_name;
   const char *table_name;
   int fetch_size;  // 0: adaptive
+  int max_parallel_requests;
+  bool async_capable;
   bool require_user_jwt;
   int natts;
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name

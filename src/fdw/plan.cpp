@@ -377,6 +377,7 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
   List *fdw_private = list_make5(info->trees, columns, key, order, limit);
   fdw_private = lappend(lappend(fdw_private, makeInteger(info->at_most)), info->reasons);
   fdw_private = lappend(fdw_private, makeInteger(recheck));
+  fdw_private = lappend(fdw_private, makeInteger(path->path.pathkeys != NIL));
   return make_foreignscan(tlist, local_clauses, rel->relid, expressions, fdw_private, NIL, remote_clauses, outer_plan);
 }
 

@@ -19,6 +19,7 @@ enum PlanPrivate {
   kPlanAtMost,      // Integer: rows that the key conditions allow, -1 for any number
   kPlanReasons,     // Strings: why a condition is filtered locally
   kPlanRecheck,     // Integer: whether the columns for filtering the shipped conditions here are fetched too
+  kPlanOrdered,     // Integer: whether the rows must come in that order
 };
 
 // FdwRoutine callbacks.

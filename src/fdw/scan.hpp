@@ -18,6 +18,7 @@ namespace supabase::pg {
 struct ScanObjects {
   ConditionBuilder conditions;
   PagerOptions options;
+  StreamOptions how;
   Credential credential;
   std::unique_ptr<Reader> reader;
   ReadCounters before;  // of readers that a rescan has replaced
