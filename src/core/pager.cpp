@@ -1,10 +1,16 @@
 #include "pager.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "error.hpp"
 
 namespace supabase {
+
+void ThrowNullKey(const std::string &relation) {
+  throw Error(sqlstate::kFdwError, "key of remote relation \"" + relation + "\" contains a null value",
+              "Reading in pages by this key would lose rows.", "Drop the option key from its columns.");
+}
 
 void RowCap::Seen(uint64_t rows, int64_t asked_at_ms) noexcept {
   bool const fresh = asked_at_ms - at_ms_ < kTrustMs, older = asked_at_ms < at_ms_;
@@ -34,6 +40,7 @@ std::optional<uint64_t> RowCap::Exact(int64_t now_ms) const noexcept {
 Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), cap_(cap) {
   for (size_t const position : options_.key)
     key_columns_.push_back(options_.query.select.at(position).name);
+  row_bytes_ = options_.row_bytes;
   dropped_ = FitTarget(options_.query);
   if (dropped_ > 0) {
     options_.row_limit.reset();
@@ -45,34 +52,57 @@ Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), 
 uint64_t Pager::PageSize() const {
   uint64_t size = options_.fetch_size;
   if (size == 0) {
-    size = first_ ? kFirstPage : std::min(kNextPage, kNextPageBytes / std::max<uint64_t>(row_bytes_, 1) + 1);
+    bool const small = first_ && options_.small_first_page;
+    size = small ? kFirstPage : std::min(kNextPage, options_.page_bytes / std::max<uint64_t>(row_bytes_, 1) + 1);
   }
   if (options_.row_limit) size = std::min(size, *options_.row_limit - received_);
   return size;
 }
 
-PageRequest Pager::Next(int64_t now_ms) {
+uint64_t Pager::PageRows() const {
+  return cut_to_ > 0 ? std::min(PageSize(), cut_to_) : PageSize();
+}
+
+std::vector<Condition> Pager::RestConditions(bool with_last) const {
+  std::vector<Condition> where;
+  const KeyRange &range = options_.range;
+  if (!last_key_.empty()) {
+    where.push_back(KeysetAfter(key_columns_, last_key_, with_last ? Op::kGe : Op::kGt));
+  } else {
+    for (const Key &after : range.after)
+      where.push_back(KeysetAfter(key_columns_, after));
+  }
+  if (!range.up_to.empty()) where.push_back(KeysetUpTo(key_columns_, range.up_to));
+  return where;
+}
+
+PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   asked_at_ms_ = now_ms;
   known_ = *cap_;
   query_ = options_.query;
-  asked_ = PageSize();
+  asked_ = std::min(PageSize(), most);
+  for (Condition &condition : RestConditions(ask_overlap_))
+    query_.where.push_back(std::move(condition));
   if (!last_key_.empty()) {
-    query_.where.push_back(KeysetAfter(key_columns_, last_key_, ask_overlap_ ? Op::kGe : Op::kGt));
     if (ask_overlap_) asked_++;
   } else if (received_ > 0) {
     query_.offset = received_;
   }
   query_.limit = asked_;
-  PageRequest request{BuildTarget(query_), false};
-  if (request.target.size() > kMaxBareTargetBytes) {
+  PageRequest request{BuildTarget(query_)};
+  bool const part = !options_.range.after.empty() || !options_.range.up_to.empty();
+  if (request.target.size() > kMaxBareTargetBytes + (part ? kRangeBytes : 0)) {
     throw Error(sqlstate::kProgramLimit, "key of the last row is too long to ask for the rows after it",
                 "The request would have " + std::to_string(request.target.size()) + " bytes.");
   }
   // A bounded count tells on the first page whether the cap cut it; with an offset such counts can refuse the page
-  // (416). A server without a cap counts the whole table, so not for a page that the row limit will probably fill.
+  // (416). A server without a cap counts the whole table, so not for a page that the row limit will probably fill, and
+  // not for a part of a table.
   bool const known = known_.Exact(now_ms) || known_.NotBelow(now_ms) >= asked_ || options_.at_most == 1;
   // With groups the count would be that of the rows they are made of.
-  request.want_count = first_ && !known && asked_ != options_.row_limit && !aggregates();
+  counts_ = request.want_count = first_ && !part && !known && asked_ != options_.row_limit && !aggregates();
+  bool const few = options_.at_most && *options_.at_most <= asked_;
+  request.want_plan = first_ && options_.want_plan && !request.want_count && !few && !aggregates();
   return request;
 }
 
@@ -90,18 +120,22 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
                 "Drop the option key from its columns.");
   }
   finished_ = IsLast(rows, range, now_ms);
-  bool const cut = !finished_ && rows < asked_ && range && range->total;
+  bool const cut = !finished_ && rows < asked_ && counts_ && range && range->total;
   if (cut) {
     cap_->Cut(rows, asked_at_ms_);
   } else {
     cap_->Seen(rows, asked_at_ms_);
   }
+  cut_to_ = !finished_ && rows < asked_ ? rows : 0;
+  if (first_ && range && range->total) counted_ = range->total;
   if (rows == 1 && rows < asked_) ask_overlap_ = false;
   received_ += rows - overlap_;
   if (rows > 0) row_bytes_ = bytes / rows;
   first_ = false;
   if (options_.row_limit && received_ >= *options_.row_limit) finished_ = true;
-  if (!finished_ && options_.paging == Paging::kKeyset) RememberKey(page);
+  if (finished_ || options_.paging != Paging::kKeyset) return;
+  RememberNumbers(page);
+  RememberKey(page);
 }
 
 // Content-Range says which rows the page has: one that was cut by whoever stands between is not complete by its looks.
@@ -120,7 +154,7 @@ bool Pager::IsLast(uint64_t rows, const std::optional<ContentRange> &range, int6
   if (rows == 0) return true;
   if (options_.at_most && received_ + rows - overlap_ >= *options_.at_most) return true;
   // Counted with the page, and never too low.
-  if (first_ && range && range->total) return rows >= *range->total;
+  if (first_ && counts_ && range && range->total) return rows >= *range->total;
   return rows < asked_ && rows < known_.NotBelow(now_ms);
 }
 
@@ -142,11 +176,7 @@ void Pager::CheckKey(const Page &page) const {
   for (size_t row = 0; row < page.rows(); row++) {
     bool repeats = row > 0;
     for (size_t const position : options_.key) {
-      if (page.Row(row)[position].kind == Cell::Kind::kNull) {
-        throw Error(sqlstate::kFdwError,
-                    "key of remote relation \"" + options_.query.relation + "\" contains a null value",
-                    "Reading in pages by this key would lose rows.", "Drop the option key from its columns.");
-      }
+      if (page.Row(row)[position].kind == Cell::Kind::kNull) ThrowNullKey(options_.query.relation);
       repeats = repeats && KeyText(page, row, position) == KeyText(page, row - 1, position);
     }
     if (repeats) {
@@ -162,6 +192,30 @@ void Pager::RememberKey(const Page &page) {
   const Cell *last = page.Row(page.rows() - 1);
   for (size_t const position : options_.key)
     last_key_.emplace_back(last[position].data, last[position].size);
+}
+
+static std::optional<int64_t> WholeNumber(const Cell &cell) {
+  int64_t number = 0;
+  const char *const end = cell.data + cell.size;
+  if (cell.kind != Cell::Kind::kNumber) return std::nullopt;
+  const auto [stop, error] = std::from_chars(cell.data, end, number);
+  return error == std::errc() && stop == end ? std::optional<int64_t>(number) : std::nullopt;
+}
+
+// JSON numbers are of a type that sorts by value, so whole ones can be reckoned with.
+void Pager::RememberNumbers(const Page &page) {
+  if (!numeric_ || options_.key.size() != 1) return;
+  std::optional<int64_t> const first = WholeNumber(page.Row(0)[options_.key[0]]);
+  std::optional<int64_t> const last = WholeNumber(page.Row(page.rows() - 1)[options_.key[0]]);
+  numeric_ = first && last && *first <= *last;
+  if (!numeric_) return;
+  if (last_key_.empty()) numbers_.first = *first;
+  numbers_.last = *last;
+}
+
+std::optional<Pager::Numbers> Pager::numbers() const noexcept {
+  if (!numeric_ || options_.key.size() != 1 || last_key_.empty()) return std::nullopt;
+  return numbers_;
 }
 
 }  // namespace supabase

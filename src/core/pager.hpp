@@ -10,6 +10,8 @@
 
 namespace supabase {
 
+[[noreturn]] void ThrowNullKey(const std::string &relation);
+
 // What the pages seen so far say about a server's row cap (PostgREST's db-max-rows, which no answer states). One per
 // server address and session. Trusted for a minute only: the cap may be changed while a session lives. Evidence is as
 // old as its request, because a page that was fetched ahead can lie for hours before it is taken.
@@ -38,6 +40,15 @@ enum class Paging {
   kOffset,  // by row number: for relations without a key and for orders that are not the key's
 };
 
+using Key = std::vector<std::string>;  // one row's, as text, in the order of its columns
+
+// A part of a relation: what follows every key of `after`, up to and including `up_to` (empty: to the end). Which of
+// two keys is the greater is known to the remote server alone.
+struct KeyRange {
+  std::vector<Key> after;
+  Key up_to;
+};
+
 struct PagerOptions {
   ReadQuery query;  // select, where and the whole order; no limit, no offset
   Paging paging = Paging::kOffset;
@@ -45,11 +56,17 @@ struct PagerOptions {
   uint64_t fetch_size = 0;            // rows per request; 0: 1,000 first, 10,000 after
   std::optional<uint64_t> row_limit;  // rows wanted at the most
   std::optional<uint64_t> at_most;    // rows there can be at the most (every key column is compared with a constant)
+  KeyRange range;                     // kKeyset: the part to read
+  bool small_first_page = true;       // the query may want a few rows only
+  bool want_plan = false;             // ask for the planner's estimate of the rows where no better count is asked for
+  uint64_t page_bytes = 8'000'000;    // what an answer may have, as far as the rows before tell
+  uint64_t row_bytes = 0;             // of an average row, when it is known before the first page
 };
 
 struct PageRequest {
   std::string target;       // path and query below the REST root
   bool want_count = false;  // send Prefer: count=estimated
+  bool want_plan = false;   // send Prefer: count=planned
 };
 
 // Decides which page to ask for next and when a relation is complete. PostgREST cuts a page at its row cap without
@@ -57,10 +74,11 @@ struct PageRequest {
 class Pager {
  public:
   // First page when nothing is known: what hosted projects cap a page at. Later pages: near the optimum measured for
-  // throughput, a few MB of memory; fewer rows when they are so wide that a page would be more than that.
+  // throughput, a few MB of memory; fewer rows when they are so wide that a page would be more than page_bytes.
   static constexpr uint64_t kFirstPage = 1'000;
   static constexpr uint64_t kNextPage = 10'000;
-  static constexpr uint64_t kNextPageBytes = 8'000'000;
+  // What the bounds of a range may add to a target.
+  static constexpr size_t kRangeBytes = 2'000;
 
   // `cap` must outlive the pager. Conditions that make the first target too long are dropped: see dropped().
   Pager(PagerOptions options, RowCap *cap);
@@ -74,8 +92,8 @@ class Pager {
     return !options_.query.select.empty() && !options_.query.select.back().function.empty();
   }
 
-  // The next request; not to be called when finished.
-  PageRequest Next(int64_t now_ms);
+  // The next request, for `most` rows at the most; not to be called when finished.
+  PageRequest Next(int64_t now_ms, uint64_t most = UINT64_MAX);
   // What that request asks for, as a value.
   const ReadQuery &query() const noexcept { return query_; }
   // The answer to it, `bytes` long (0: not known). Throws Error when key values are NULL or repeat: the key is none,
@@ -85,6 +103,27 @@ class Pager {
   // Rows at the beginning of that page which the page before had already.
   size_t overlap() const noexcept { return overlap_; }
 
+  // For cutting what is left into parts. Nothing may be under way when the end is moved.
+  const PagerOptions &options() const noexcept { return options_; }
+  const std::vector<std::string> &key_columns() const noexcept { return key_columns_; }
+  const Key &last_key() const noexcept { return last_key_; }
+  void SetEnd(Key up_to) { options_.range.up_to = std::move(up_to); }
+  uint64_t received() const noexcept { return received_; }
+  uint64_t row_bytes() const noexcept { return row_bytes_; }
+  // Rows that the page under way may have.
+  uint64_t asked() const noexcept { return asked_; }
+  // Rows that a later page is likely to have.
+  uint64_t PageRows() const;
+  // Rows of the relation as the first page's count has them.
+  std::optional<uint64_t> counted() const noexcept { return counted_; }
+  // First and last key so far when it is one column of whole numbers.
+  struct Numbers {
+    int64_t first, last;
+  };
+  std::optional<Numbers> numbers() const noexcept;
+  // Conditions that keep what the pages so far have not brought.
+  std::vector<Condition> RestConditions(bool with_last) const;
+
  private:
   uint64_t PageSize() const;
   bool IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const;
@@ -92,13 +131,14 @@ class Pager {
   void CheckRange(uint64_t rows, const std::optional<ContentRange> &range) const;
   bool HasLastKey(const Page &page, size_t row) const;
   void RememberKey(const Page &page);
+  void RememberNumbers(const Page &page);
 
   PagerOptions options_;
   RowCap *cap_;
   RowCap known_;  // what was known when the page under way was asked for: later pages may be of a later cap
   ReadQuery query_;
   std::vector<std::string> key_columns_;
-  std::vector<std::string> last_key_;
+  Key last_key_;
   uint64_t received_ = 0;   // rows so far, each once
   uint64_t row_bytes_ = 0;  // average of the last page
   size_t overlap_ = 0;
@@ -107,6 +147,11 @@ class Pager {
   bool ask_overlap_ = true;
   uint64_t asked_ = 0;  // limit of the page under way
   int64_t asked_at_ms_ = 0;
+  bool counts_ = false;  // whether its count is an exact one as far as the cap
+  uint64_t cut_to_ = 0;  // rows of a page that was shorter than asked for and not the last
+  std::optional<uint64_t> counted_;
+  Numbers numbers_{};
+  bool numeric_ = true;
   bool first_ = true, finished_ = false;
   int dropped_ = 0;
 };

@@ -193,12 +193,11 @@ std::string Tail(const ReadQuery &query) {
   return tail;
 }
 
-}  // namespace
-
-Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op last) {
+// Lexicographic comparison of a key: `strict` decides at every column but the last, where `last` does.
+Condition Keyset(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op strict, Op last) {
   const auto compare = [&](size_t i, Op op) {
     Condition leaf;
-    leaf.kind = Kind::kCompare;
+    leaf.kind = Condition::Kind::kCompare;
     leaf.column = columns[i];
     leaf.op = op;
     leaf.values = {values[i]};
@@ -211,11 +210,34 @@ Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector
     result.children.push_back(std::move(second));
     return result;
   };
-  Condition after = compare(columns.size() - 1, last);
+  Condition keyset = compare(columns.size() - 1, last);
   for (size_t i = columns.size() - 1; i-- > 0;) {
-    after = group(Kind::kOr, compare(i, Op::kGt), group(Kind::kAnd, compare(i, Op::kEq), std::move(after)));
+    keyset = group(Kind::kOr, compare(i, strict), group(Kind::kAnd, compare(i, Op::kEq), std::move(keyset)));
   }
-  return after;
+  // No index serves an OR: the first column alone tells where to begin.
+  if (columns.size() == 1) return keyset;
+  return group(Kind::kAnd, compare(0, strict == Op::kGt ? Op::kGe : Op::kLe), std::move(keyset));
+}
+
+size_t ConjunctSize(const Condition &condition) {
+  std::string text = "&";
+  AppendConjunct(text, condition);
+  return text.size();
+}
+
+bool HasLocal(const Condition &condition) {
+  return condition.kind == Condition::Kind::kLocal ||
+         std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
+}
+
+}  // namespace
+
+Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op last) {
+  return Keyset(columns, values, Op::kGt, last);
+}
+
+Condition KeysetUpTo(const std::vector<std::string> &columns, const std::vector<std::string> &values) {
+  return Keyset(columns, values, Op::kLt, Op::kLe);
 }
 
 std::string QuoteName(std::string_view name) {
@@ -237,15 +259,7 @@ std::string BuildTarget(const ReadQuery &query) {
   return target += Tail(query);
 }
 
-namespace {
-
-bool HasLocal(const Condition &condition) {
-  return condition.kind == Kind::kLocal || std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
-}
-
-}  // namespace
-
-int FitTarget(ReadQuery &query) {
+int FitTarget(ReadQuery &query, size_t limit) {
   // What an AND says can be dropped part by part.
   std::vector<Condition> conjuncts;
   for (Condition &condition : query.where) {
@@ -263,12 +277,10 @@ int FitTarget(ReadQuery &query) {
   size_t total = Head(query).size() + Tail(query).size();
   std::vector<size_t> sizes;
   for (const Condition &condition : query.where) {
-    std::string text = "&";
-    AppendConjunct(text, condition);
-    sizes.push_back(text.size());
-    total += text.size();
+    sizes.push_back(ConjunctSize(condition));
+    total += sizes.back();
   }
-  while (total > kMaxTargetBytes && !sizes.empty()) {
+  while (total > limit && !sizes.empty()) {
     const auto longest = std::max_element(sizes.begin(), sizes.end());
     total -= *longest;
     query.where.erase(query.where.begin() + (longest - sizes.begin()));
@@ -282,6 +294,62 @@ int FitTarget(ReadQuery &query) {
                 "Select fewer columns.");
   }
   return dropped;
+}
+
+// The longest IN among the conjuncts that can be split; where.end() when there is none.
+static std::vector<Condition>::iterator LongestList(std::vector<Condition> &where) {
+  auto longest = where.end();
+  size_t size = 0;
+  for (auto condition = where.begin(); condition != where.end(); ++condition) {
+    if (condition->kind != Kind::kIn || condition->negated || !condition->path.empty()) continue;
+    if (condition->values.size() < 2) continue;
+    const size_t bytes = ConjunctSize(*condition);
+    if (bytes > size) longest = condition;
+    size = std::max(size, bytes);
+  }
+  return longest;
+}
+
+// Values in lists of at most `room` bytes; none when a value is longer than that.
+static std::vector<std::vector<std::optional<std::string>>> CutValues(
+    const std::vector<std::optional<std::string>> &values, size_t room, size_t most_values) {
+  std::vector<std::vector<std::optional<std::string>>> lists;
+  size_t used = 0;
+  for (const std::optional<std::string> &value : values) {
+    std::string element = ",";
+    AppendElement(element, *value);
+    if (element.size() > room) return {};
+    if (lists.empty() || used + element.size() > room || lists.back().size() >= most_values) {
+      lists.emplace_back();
+      used = 0;
+    }
+    lists.back().push_back(value);
+    used += element.size();
+  }
+  return lists;
+}
+
+SplitQuery SplitList(ReadQuery query, size_t most_values) {
+  const auto longest = LongestList(query.where);
+  if (longest == query.where.end() || BuildTarget(query).size() <= kMaxTargetBytes) return {{std::move(query)}};
+  ReadQuery others = query;
+  others.where.erase(others.where.begin() + (longest - query.where.begin()));
+  const int dropped = FitTarget(others, kMaxTargetBytes / 2);
+  Condition list = std::move(*longest);
+  const size_t fixed = BuildTarget(others).size() + QueryEncode(QuoteName(list.column)).size() + sizeof("&=in.()") - 1;
+  const size_t room = fixed < kMaxTargetBytes ? kMaxTargetBytes - fixed : 0;
+  const auto lists = CutValues(list.values, room, most_values);
+  if (lists.empty()) {
+    *longest = std::move(list);
+    return {{std::move(query)}};
+  }
+  SplitQuery split{{}, others.where.size(), dropped};
+  for (const auto &values : lists) {
+    split.parts.push_back(others);
+    list.values = values;
+    split.parts.back().where.push_back(list);
+  }
+  return split;
 }
 
 }  // namespace supabase

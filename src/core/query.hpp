@@ -94,6 +94,8 @@ Normalized Normalize(const Condition &condition);
 // ascending key order; with kGe as the `last` comparison, that row itself as well. Sizes are equal and not zero.
 Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values,
                       Op last = Op::kGt);
+// The mirror image: what comes before the row whose key is `values`, and that row itself.
+Condition KeysetUpTo(const std::vector<std::string> &columns, const std::vector<std::string> &values);
 
 struct SelectColumn {
   std::string name;           // may be empty with a function: count() of all rows
@@ -134,9 +136,19 @@ inline constexpr size_t kMaxTargetBytes = 7000;
 // What it may be when nothing but the names of its columns is in it, or the key of a page: gateways refuse from 16 kB.
 inline constexpr size_t kMaxBareTargetBytes = 12'000;
 
-// Drops conjuncts: those with a kLocal, then the longest first until the target fits kMaxTargetBytes. Returns how many
-// were dropped: with any, the caller must filter the rows itself and must not send a limit. Throws Error (54000) when
-// it is above kMaxBareTargetBytes even so. It may drop any conjunct, so a keyset condition must be added after it.
-int FitTarget(ReadQuery &query);
+// Drops conjuncts: those with a kLocal, then the longest first until the target fits `limit`. Returns how many were
+// dropped: with any, the caller must filter the rows itself and must not send a limit. Throws Error (54000) when it is
+// above kMaxBareTargetBytes even so. It may drop any conjunct, so a keyset condition must be added after it.
+int FitTarget(ReadQuery &query, size_t limit = kMaxTargetBytes);
+
+// A query as several: its longest IN is cut into lists of at most `most_values` that make targets of kMaxTargetBytes.
+// Together they keep the same rows, each row once if the values are distinct. Other conjuncts that leave no room for a
+// list are dropped as by FitTarget. One query, the same, when it fits or has no list that helps.
+struct SplitQuery {
+  std::vector<ReadQuery> parts;
+  size_t list = 0;  // position of the list in `where`, with more than one part
+  int dropped = 0;
+};
+SplitQuery SplitList(ReadQuery query, size_t most_values);
 
 }  // namespace supabase

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <ctime>
 #include <optional>
+#include <utility>
 
 #include "error.hpp"
 #include "jwt.hpp"
@@ -18,45 +19,104 @@ int64_t MonotonicMs() {
 
 }  // namespace
 
-Reader::Reader(Session *session, Request prototype, Pager pager, int64_t expires_at)
-    : session_(session), prototype_(std::move(prototype)), pager_(std::move(pager)), expires_at_(expires_at) {}
+Reader::Reader(Session *session, Request prototype, Streams streams, int64_t expires_at)
+    : session_(session), prototype_(std::move(prototype)), streams_(std::move(streams)), expires_at_(expires_at) {}
 
-const Transfer *Reader::Waiting() {
-  Prefetch();
-  return transfer_.get();
+Reader::Step Reader::Next() {
+  if (started_) streams_.WantMore();
+  if (!OnlyPage()) page_ = {};
+  Collect();
+  if (refused_) return Step::kRefused;
+  if (ready_.empty()) {
+    if (failure_) std::rethrow_exception(failure_);
+    if (streams_.finished()) return Step::kEnd;
+    Send();
+    return Step::kWait;
+  }
+  started_ = true;
+  page_ = std::move(ready_.front());
+  ready_.pop_front();
+  if (streams_.wants_more()) Send();
+  return Step::kPage;
 }
 
-void Reader::Prefetch() {
-  if (transfer_ != nullptr || pager_.finished()) return;
-  CheckNotExpired(expires_at_, std::time(nullptr));
-  PageRequest const page = pager_.Next(MonotonicMs());
-  Request request = prototype_;
-  request.url += page.target;
-  request.label += page.target;
-  if (page.want_count) request.headers.emplace_back("Prefer", "count=estimated");
-  transfer_ = session_->Send(std::move(request));
-  counters_.requests++;
+void Reader::LookAhead() {
+  streams_.WantMore();
+  Collect();
+  Send();
 }
 
-bool Reader::Take() {
-  std::unique_ptr<Transfer> const transfer = std::move(transfer_);
-  Response &response = transfer->Result();
-  last_ = AnswerTrace(transfer->request(), response);
+// Takes what is complete.
+void Reader::Collect() {
+  for (size_t i = 0; i < under_way_.size() && !failure_;) {
+    if (!under_way_[i].transfer->done()) {
+      i++;
+      continue;
+    }
+    UnderWay const done = std::move(under_way_[i]);
+    under_way_.erase(under_way_.begin() + static_cast<std::ptrdiff_t>(i));
+    try {
+      Take(done.ask, *done.transfer);
+    } catch (const std::exception &) {
+      failure_ = std::current_exception();
+    }
+  }
+}
+
+void Reader::Take(const Ask &ask, Transfer &transfer) {
+  Response &response = transfer.Result();
+  traces_.emplace_back(transfer.request(), response);
+  std::string const &label = transfer.request().label;
   counters_.bytes += response.wire_bytes;
   counters_.retries += static_cast<uint64_t>(response.retries);
-  if (pager_.aggregates() && RefusesAggregates(response)) return false;
-  if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer->request(), response);
+  refused_ = refused_ || (streams_.aggregates() && RefusesAggregates(response));
+  if (refused_) return;
+  if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer.request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
   if (!range) {
     throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
-                "remote request: " + last_.label.substr(0, 300));
+                "remote request: " + label.substr(0, 300));
   }
   uint64_t const bytes = response.body.size();
-  page_ = DecodePage(std::move(response), pager_.columns(), last_.label);
-  pager_.Received(page_, range, bytes, MonotonicMs());
+  Page page = DecodePage(std::move(response), ask.columns, label);
+  std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());
+  if (!first_row) return;
   counters_.pages++;
-  counters_.rows += page_.rows() - pager_.overlap();
-  return true;
+  counters_.rows += page.rows() - *first_row;
+  ready_.push_back({std::move(page), *first_row});
+}
+
+bool Reader::HasRoom() const {
+  if (under_way_.empty() && ready_.empty()) return true;
+  if (ready_.size() >= streams_.pages_ahead()) return false;
+  uint64_t bytes = page_.page.bytes();
+  for (const ReadyPage &ready : ready_)
+    bytes += ready.page.bytes();
+  for (const UnderWay &sent : under_way_)
+    bytes += sent.ask.bytes;
+  return bytes < kMaxBytes;
+}
+
+void Reader::Send() {
+  while (!failure_ && HasRoom() && streams_.HasNext()) {
+    CheckNotExpired(expires_at_, std::time(nullptr));
+    Ask ask = streams_.Next(MonotonicMs());
+    Request request = prototype_;
+    request.url += ask.request.target;
+    request.label += ask.request.target;
+    if (ask.request.want_count) request.headers.emplace_back("Prefer", "count=estimated");
+    if (ask.request.want_plan) request.headers.emplace_back("Prefer", "count=planned");
+    std::unique_ptr<Transfer> transfer = session_->Send(std::move(request));
+    under_way_.push_back({std::move(ask), std::move(transfer)});
+    counters_.requests++;
+  }
+}
+
+const AnswerTrace *Reader::NextTrace() {
+  if (traces_.empty()) return nullptr;
+  trace_ = std::move(traces_.front());
+  traces_.pop_front();
+  return &trace_;
 }
 
 }  // namespace supabase

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "http.hpp"
 #include "message.hpp"
-#include "pager.hpp"
 #include "rows.hpp"
+#include "streams.hpp"
 
 namespace supabase {
 
@@ -26,40 +29,63 @@ struct ReadCounters {
   }
 };
 
-// One scan of one relation: pages, one of them ahead. Never blocks: the caller waits for Waiting() between the calls.
+// One scan of one relation: sends what Streams asks for and keeps the pages that are complete until they are wanted.
+// Never blocks: when there is nothing to read, the caller waits for the session's descriptor and asks again.
 class Reader {
  public:
-  // `prototype` has headers, timeouts and limits; url and label are prefixes that every page's target is appended to.
-  // `expires_at` (Unix seconds, 0 for never): no request is sent when the credential has expired.
-  Reader(Session *session, Request prototype, Pager pager, int64_t expires_at);
+  // `prototype` has headers, timeouts and limits; url and label are prefixes that every request's target is appended
+  // to. `expires_at` (Unix seconds, 0 for never): no request is sent when the credential has expired.
+  Reader(Session *session, Request prototype, Streams streams, int64_t expires_at);
 
-  // The transfer whose answer the next page is in, started if need be; null when there is no further page.
-  const Transfer *Waiting();
-  // Takes the answer of that transfer, which is done: checks and decodes it. The page before it is gone. False when the
-  // server refuses aggregates, which only a query with some can find out.
-  bool Take();
-  // Starts the request for the page after this one, so that it is under way while this one is consumed.
-  void Prefetch();
+  enum class Step { kPage, kWait, kEnd, kRefused };
+  // Goes on to the next page; the one before is gone. kPage: page() is it. kWait: nothing is complete yet. kEnd: there
+  // are no more. kRefused: the server refuses aggregates, which only a query with some can find out. Throws the failure
+  // of any request, once the pages before it are read.
+  Step Next();
+  // Takes the answers that are there and sends what can be sent meanwhile, the first page not being enough. Rows of
+  // page() stay.
+  void LookAhead();
 
-  const Page &page() const noexcept { return page_; }
+  const Page &page() const noexcept { return page_.page; }
   // The first row of the page that no page before had.
-  size_t first_row() const noexcept { return pager_.overlap(); }
+  size_t first_row() const noexcept { return page_.first_row; }
   // Nothing but this page was needed: it can be read again without a request.
-  bool OnlyPage() const noexcept { return counters_.pages == 1 && pager_.finished(); }
-  int dropped() const noexcept { return pager_.dropped(); }
+  bool OnlyPage() const noexcept { return counters_.pages == 1 && streams_.finished() && ready_.empty(); }
+  int dropped() const noexcept { return streams_.dropped(); }
   ReadCounters &counters() noexcept { return counters_; }
-  // The last answer, for the trace.
-  const AnswerTrace &last() const noexcept { return last_; }
+  // An answer that was taken, for the trace, each once; null when there is none. Lives until the next call.
+  const AnswerTrace *NextTrace();
 
  private:
+  // Bytes of pages that are kept, read and under way: more is asked for only when something else would stand still.
+  static constexpr uint64_t kMaxBytes = 32'000'000;
+
+  struct UnderWay {
+    Ask ask;
+    std::unique_ptr<Transfer> transfer;
+  };
+  struct ReadyPage {
+    Page page;
+    size_t first_row = 0;
+  };
+
+  void Collect();
+  void Take(const Ask &ask, Transfer &transfer);
+  void Send();
+  bool HasRoom() const;
+
   Session *session_;
   Request prototype_;
-  Pager pager_;
+  Streams streams_;
   int64_t expires_at_;
-  std::unique_ptr<Transfer> transfer_;
-  Page page_;
+  std::vector<UnderWay> under_way_;
+  std::deque<ReadyPage> ready_;
+  ReadyPage page_;
+  std::exception_ptr failure_;  // thrown when the pages that came before are read
+  bool started_ = false, refused_ = false;
   ReadCounters counters_;
-  AnswerTrace last_;
+  std::deque<AnswerTrace> traces_;
+  AnswerTrace trace_;
 };
 
 }  // namespace supabase

@@ -32,6 +32,8 @@ class Page {
 
   size_t rows() const noexcept { return rows_; }
   size_t columns() const noexcept { return columns_; }
+  // Memory it takes.
+  size_t bytes() const noexcept { return text_.capacity() + cells_.capacity() * sizeof(Cell); }
   const Cell *Row(size_t index) const noexcept { return cells_.data() + index * columns_; }
 
  private:

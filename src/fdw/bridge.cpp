@@ -61,14 +61,18 @@ static uint32 WaitEvent() {
 #endif
 }
 
+void AwaitAny(Session *session) {
+  (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH, session->fd(), -1,
+                          WaitEvent());
+  ResetLatch(MyLatch);
+  CHECK_FOR_INTERRUPTS();
+}
+
 void Await(Session *session, const Transfer *transfer) {
   for (;;) {
     session->Pump();
     if (transfer->done()) return;
-    (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH, session->fd(), -1,
-                            WaitEvent());
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
+    AwaitAny(session);
   }
 }
 

@@ -89,6 +89,8 @@ T *Own(MemoryContext context, Args &&...args) {
 // Waits until the transfer is done; interrupts are served while it waits (cancel, statement_timeout, termination), and
 // an ERROR they raise leaves the transfer to its memory context. Must be called from a frame that owns nothing.
 void Await(Session *session, const Transfer *transfer);
+// Waits once, until some transfer of the session may have moved on; likewise.
+void AwaitAny(Session *session);
 
 // Keeps the text of the running statement, which may hold a token or key as a literal, out of the log of every error
 // that is raised while it is pushed. PostgreSQL pops it itself when an error leaves.

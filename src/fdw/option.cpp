@@ -48,6 +48,8 @@ constexpr Option kOptions[] = {
     {"references", kColumn, Kind::kText, 0, 0, nullptr},
     {"remote_type", kColumn, Kind::kText, 0, 0, nullptr},
     {"fetch_size", kServer | kTable, Kind::kInt, 1, 1'000'000, nullptr},
+    {"max_parallel_requests", kServer | kTable, Kind::kInt, 1, 16, nullptr},
+    {"async_capable", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
     {"case_mapping", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
@@ -349,6 +351,8 @@ Server *GetServerOptions(Oid server_id) {
   const char *schema = FindOption(options, "schema_name");
   server->schema_name = schema != nullptr ? schema : "public";
   server->fetch_size = static_cast<int>(RealOption(options, "fetch_size", 0, 0));
+  server->max_parallel_requests = static_cast<int>(RealOption(options, "max_parallel_requests", 0, 4));
+  server->async_capable = BoolOption(options, "async_capable", true);
   server->forward_request_jwt = BoolOption(options, "forward_request_jwt", false);
   server->session_auth = SessionAuthOption(options);
   server->aggregates = AggregatesOption(options);
@@ -424,6 +428,9 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   table->schema_name = schema != nullptr ? schema : server->schema_name;
   table->table_name = name != nullptr ? name : get_rel_name(table_id);
   table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
+  table->max_parallel_requests =
+      static_cast<int>(RealOption(foreign->options, "max_parallel_requests", 0, server->max_parallel_requests));
+  table->async_capable = BoolOption(foreign->options, "async_capable", server->async_capable);
   table->require_user_jwt =
       BoolOption(foreign->options, "require_user_jwt", BoolOption(foreign_server->options, "require_user_jwt", false));
   table->case_mapping =

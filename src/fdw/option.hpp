@@ -22,6 +22,8 @@ struct Server {
   const char *project_ref;  // or NULL; also derived from a host <ref>.supabase.co
   const char *schema_name;
   int fetch_size;  // 0: adaptive
+  int max_parallel_requests;
+  bool async_capable;
   bool forward_request_jwt;
   SessionAuth session_auth;
   Aggregates aggregates;
@@ -43,6 +45,8 @@ struct Table {
   const char *schema_name;
   const char *table_name;
   int fetch_size;  // 0: adaptive
+  int max_parallel_requests;
+  bool async_capable;
   bool require_user_jwt;
   bool case_mapping;
   int natts;

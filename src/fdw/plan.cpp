@@ -353,8 +353,10 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                        pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);
   List *expressions = split.parameters;
   List *limit = LimitParameters(root, &expressions, limited);
-  ScanPlan const plan = {split.trees,   columns, key, order, limit, RowsByKey(info, split.trees),
-                         info->reasons, recheck, NIL, NIL};
+  ScanPlan const plan = {split.trees,   columns, key,
+                         order,         limit,   RowsByKey(info, split.trees),
+                         info->reasons, recheck, path->path.pathkeys != NIL,
+                         NIL,           NIL};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);
 }
@@ -363,6 +365,7 @@ List *MakePlanPrivate(const ScanPlan *plan) {
   List *result = list_make5(plan->conditions, plan->columns, plan->key, plan->order, plan->limit);
   result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);
   result = lappend(result, makeInteger(plan->recheck));
+  result = lappend(result, makeInteger(plan->ordered));
   return lappend(lappend(result, plan->functions), plan->counts);
 }
 

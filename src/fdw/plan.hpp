@@ -19,6 +19,7 @@ enum PlanPrivate {
   kPlanAtMost,      // Integer: rows that the key conditions allow, -1 for any number
   kPlanReasons,     // Strings: why a condition is filtered locally
   kPlanRecheck,     // Integer: whether the columns for filtering the shipped conditions here are fetched too
+  kPlanOrdered,     // Integer: whether the rows must come in that order
   kPlanFunctions,   // Strings, aggregate function by column ("": none), of a plan whose rows are groups; NIL otherwise
   kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
 };
@@ -28,7 +29,7 @@ struct ScanPlan {
   List *conditions, *columns, *key, *order, *limit;
   int at_most;
   List *reasons;
-  bool recheck;
+  bool recheck, ordered;
   List *functions, *counts;
 };
 List *MakePlanPrivate(const ScanPlan *plan);

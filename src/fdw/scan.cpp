@@ -109,6 +109,7 @@ void SetPaging(ScanState *state, int64 row_limit) {
   PagerOptions *options = &state->objects->options;
   int const at_most = PlanInteger(state, kPlanAtMost);
   int const fetch_size = state->table->fetch_size;
+  bool const ordered = PlanInteger(state, kPlanOrdered) != 0;
   int const *key = state->key;
   int const key_count = state->key_count;
   Guard([&] {
@@ -117,6 +118,7 @@ void SetPaging(ScanState *state, int64 row_limit) {
     options->fetch_size = static_cast<uint64_t>(fetch_size);
     options->row_limit = row_limit >= 0 ? std::optional<uint64_t>(row_limit) : std::nullopt;
     options->at_most = at_most >= 0 ? std::optional<uint64_t>(at_most) : std::nullopt;
+    state->objects->how = {static_cast<size_t>(state->table->max_parallel_requests), ordered};
   });
 }
 
@@ -186,8 +188,9 @@ int StartReader(ScanState *state, const char *schema) {
   return Guard([&] {
     Request prototype;
     FillPrototype(state, &prototype, schema, allow_private);
-    objects->reader = std::make_unique<Reader>(state->session, std::move(prototype),
-                                               Pager(objects->options, state->row_cap), objects->credential.expires_at);
+    Streams streams(objects->options, objects->how, state->row_cap);
+    objects->reader = std::make_unique<Reader>(state->session, std::move(prototype), std::move(streams),
+                                               objects->credential.expires_at);
     return objects->reader->dropped();
   });
 }
@@ -224,38 +227,51 @@ void Refused(ForeignScanState *node, ScanState *state) {
                         : errhint("Execute the statement again: it will aggregate here.")));
 }
 
-// Waits for the next page; false when there is none.
-bool NextPage(ForeignScanState *node, ScanState *state) {
+void TraceAnswers(Reader *reader) {
+  const AnswerTrace *trace;
+  while ((trace = Guard([&] { return reader->NextTrace(); })) != nullptr)
+    TraceAnswer(*trace);
+}
+
+// Goes on to the next page if it is there: see Reader::Next.
+Reader::Step TryNextPage(ScanState *state) {
   Reader *reader = state->objects->reader.get();
-  const Transfer *transfer = Guard([&] { return reader->Waiting(); });
-  if (transfer == nullptr) return false;
-  instr_time start, end;
-  INSTR_TIME_SET_CURRENT(start);
-  Await(state->session, transfer);
-  INSTR_TIME_SET_CURRENT(end);
-  INSTR_TIME_SUBTRACT(end, start);
-  auto const waited = static_cast<int64_t>(INSTR_TIME_GET_MICROSEC(end));
-  bool const taken = Guard([&] {
-    reader->counters().wait_us += waited;
-    return reader->Take();
-  });
-  TraceAnswer(reader->last());
-  if (!taken) {
-    Refused(node, state);
-    return false;
-  }
+  state->session->Pump();
+  Reader::Step const step = Guard([&] { return reader->Next(); });
+  TraceAnswers(reader);
+  if (step == Reader::Step::kPage) state->row = reader->first_row();
+  return step;
+}
+
+// What the step away from a page means for the scan; whether there is a page.
+bool TakeStep(ForeignScanState *node, ScanState *state, Reader::Step step) {
+  if (step == Reader::Step::kRefused) Refused(node, state);
+  if (step != Reader::Step::kPage) return false;
   if (PlanList(state, kPlanFunctions) != NIL) RememberAggregates(state->server, Aggregates::kAllowed);
-  // From the second page on the query has shown that it wants more than a little.
-  if (reader->counters().pages > 1) Guard([&] { reader->Prefetch(); });
-  state->row = reader->first_row();
   return true;
 }
 
-// Keeps the network going while rows are consumed. Half of the first page: time to ask for the second.
+// Waits for the next page; false when there is none.
+bool NextPage(ForeignScanState *node, ScanState *state) {
+  for (;;) {
+    Reader::Step const step = TryNextPage(state);
+    if (step != Reader::Step::kWait) return TakeStep(node, state, step);
+    instr_time start, end;
+    INSTR_TIME_SET_CURRENT(start);
+    AwaitAny(state->session);
+    INSTR_TIME_SET_CURRENT(end);
+    INSTR_TIME_SUBTRACT(end, start);
+    state->objects->reader->counters().wait_us += static_cast<int64_t>(INSTR_TIME_GET_MICROSEC(end));
+  }
+}
+
+// Keeps the network going while rows are consumed. Half of the first page: the query wants more than a little.
 void LookAhead(ScanState *state, Reader *reader) {
   if (state->row % kPumpRows != 0) return;
-  if (state->row >= reader->page().rows() / 2) Guard([&] { reader->Prefetch(); });
   state->session->Pump();
+  if (reader->counters().pages == 1 && state->row < reader->page().rows() / 2) return;
+  Guard([&] { reader->LookAhead(); });
+  TraceAnswers(reader);
 }
 
 void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {

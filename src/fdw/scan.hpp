@@ -19,6 +19,7 @@ namespace supabase::pg {
 struct ScanObjects {
   ConditionBuilder conditions;
   PagerOptions options;
+  StreamOptions how;
   Credential credential;
   std::unique_ptr<Reader> reader;
   std::unique_ptr<CountReader> counts;

@@ -157,7 +157,7 @@ TEST(Pager, TargetsOfTheTwoKindsOfPaging) {
     Keys keys;
     std::string second;
   } cases[] = {
-      {Paging::kKeyset, Keys::kTwo, select + "&or=(a.gt.-3,and(a.eq.-3,b.gte.-1))&order=a,b&limit=4"},
+      {Paging::kKeyset, Keys::kTwo, select + "&a=gte.-3&or=(a.gt.-3,and(a.eq.-3,b.gte.-1))&order=a,b&limit=4"},
       {Paging::kOffset, Keys::kTwo, select + "&order=a,b&limit=3&offset=3"},
       {Paging::kOffset, Keys::kOne, select + "&order=a&limit=3&offset=3"},
   };
@@ -477,7 +477,7 @@ TEST(Pager, KeysOfAnyText) {
   ASSERT_FALSE(pager.finished());
   const PageRequest request = pager.Next(0);
   EXPECT_EQ(request.target, BuildTarget(pager.query()));
-  const Condition &after = pager.query().where.at(0);
+  const Condition &after = pager.query().where.at(0).children.at(1);
   EXPECT_EQ(after.children.at(0).values.at(0), "x\"y\\ ,)\n&ß");
   EXPECT_EQ(after.children.at(1).children.at(1).values.at(0), "");
   EXPECT_FALSE(pager.query().offset);

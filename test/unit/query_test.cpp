@@ -543,14 +543,18 @@ TEST(Query, RefusesNul) {
 
 TEST(Query, KeysetIsTheRowsAfterInKeyOrder) {
   EXPECT_EQ(Filters(KeysetAfter({"a"}, {"1"})), "a=gt.1");
-  EXPECT_EQ(Filters(KeysetAfter({"a", "b"}, {"1", "x y"})), "or=(a.gt.1,and(a.eq.1,b.gt.%22x%20y%22))");
+  EXPECT_EQ(Filters(KeysetAfter({"a", "b"}, {"1", "x y"})), "a=gte.1&or=(a.gt.1,and(a.eq.1,b.gt.%22x%20y%22))");
   EXPECT_EQ(Filters(KeysetAfter({"a", "b", "c"}, {"1", "2", "3"})),
-            "or=(a.gt.1,and(a.eq.1,or(b.gt.2,and(b.eq.2,c.gt.3))))");
+            "a=gte.1&or=(a.gt.1,and(a.eq.1,or(b.gt.2,and(b.eq.2,c.gt.3))))");
+  EXPECT_EQ(Filters(KeysetUpTo({"a"}, {"1"})), "a=lte.1");
+  EXPECT_EQ(Filters(KeysetUpTo({"a", "b", "c"}, {"1", "2", "3"})),
+            "a=lte.1&or=(a.lt.1,and(a.eq.1,or(b.lt.2,and(b.eq.2,c.lte.3))))");
   for (const Row &row : AllRows()) {
     if (!row.at("a") || !row.at("b") || !row.at("c")) continue;
     const auto key = std::tie(*row.at("a"), *row.at("b"), *row.at("c"));
     const std::string t = "t", x = "x";
     EXPECT_EQ(Evaluate(KeysetAfter({"a", "b", "c"}, {t, t, x}), row) == Tri::kTrue, key > std::tie(t, t, x));
+    EXPECT_EQ(Evaluate(KeysetUpTo({"a", "b", "c"}, {t, t, x}), row) == Tri::kTrue, key <= std::tie(t, t, x));
   }
 }
 
@@ -565,6 +569,88 @@ TEST(Query, DropsTheLongestConjunctsUntilItFits) {
   EXPECT_EQ(FitTarget(query), 2);
   EXPECT_EQ(BuildTarget(query), "/t?select=c0:id&a=eq." + std::string(3000, 'x') + "&c=eq.1&limit=5");
   EXPECT_EQ(FitTarget(query), 0);
+}
+
+// ---- lists that are too long ----
+
+Values Numbers(int count) {
+  Values values;
+  for (int i = 0; i < count; i++)
+    values.emplace_back(std::to_string(10'000 + i));
+  return values;
+}
+
+ReadQuery ListQuery(std::vector<Condition> where) {
+  ReadQuery query;
+  query.relation = "t";
+  query.select = {{"id"}};
+  query.order = {{"id"}};
+  query.where = std::move(where);
+  return query;
+}
+
+TEST(Query, SplitsALongList) {
+  const ReadQuery query = ListQuery({Compare("a", Op::kEq, "1"), In("id", Numbers(10'000)), In("b", Numbers(50))});
+  for (const size_t most : {size_t{700}, size_t{100'000}}) {
+    const SplitQuery split = SplitList(query, most);
+    EXPECT_EQ(split.dropped, 0);
+    EXPECT_GE(split.parts.size(), most == 700 ? 15U : 9U);
+    EXPECT_LE(split.parts.size(), most == 700 ? 15U : 10U);
+    Values values;
+    for (const ReadQuery &part : split.parts) {
+      EXPECT_LE(BuildTarget(part).size(), kMaxTargetBytes);
+      ASSERT_EQ(part.where.size(), 3U);
+      const Condition &list = part.where.at(split.list);
+      EXPECT_EQ(list.column, "id");
+      EXPECT_LE(list.values.size(), most);
+      values.insert(values.end(), list.values.begin(), list.values.end());
+    }
+    EXPECT_EQ(values, query.where[1].values);
+  }
+}
+
+TEST(Query, SplitsNoListThatFitsOrHelpsNothing) {
+  Condition none = In("id", Numbers(5000));
+  none.negated = true;
+  Values values = Numbers(5000);
+  values.emplace_back(std::string(kMaxTargetBytes, 'x'));
+  const ReadQuery queries[] = {
+      ListQuery({In("id", Numbers(1000))}),
+      ListQuery({none}),
+      ListQuery({In("id", values)}),  // a value that fits nowhere
+      ListQuery({Compare("a", Op::kEq, std::string(kMaxTargetBytes, 'x'))}),
+  };
+  for (const ReadQuery &query : queries) {
+    const SplitQuery split = SplitList(query, 100'000);
+    ASSERT_EQ(split.parts.size(), 1U);
+    EXPECT_EQ(BuildTarget(split.parts[0]), BuildTarget(query));
+    EXPECT_EQ(split.dropped, 0);
+  }
+}
+
+// Values take the room that is left, to the byte.
+TEST(Query, PartsOfAListAreFull) {
+  Values values;
+  for (int i = 0; i < 30; i++)
+    values.emplace_back(std::string(999, static_cast<char>('a' + i % 20)) + std::to_string(i + 10));
+  const SplitQuery split = SplitList(ListQuery({In("x y", values)}), 100'000);
+  for (size_t i = 0; i + 1 < split.parts.size(); i++) {
+    ReadQuery part = split.parts[i];
+    EXPECT_LE(BuildTarget(part).size(), kMaxTargetBytes);
+    part.where[0].values.push_back(split.parts[i + 1].where[0].values[0]);
+    EXPECT_GT(BuildTarget(part).size(), kMaxTargetBytes);
+  }
+}
+
+// Of two lists one is split, and the other is left out: the caller looks at the rows.
+TEST(Query, DropsWhatLeavesNoRoomForAList) {
+  const SplitQuery split = SplitList(ListQuery({In("a", Numbers(2000)), In("b", Numbers(3000))}), 100'000);
+  EXPECT_EQ(split.dropped, 1);
+  EXPECT_EQ(split.parts.size(), 3U);
+  for (const ReadQuery &part : split.parts) {
+    ASSERT_EQ(part.where.size(), 1U);
+    EXPECT_EQ(part.where[0].column, "b");
+  }
 }
 
 TEST(Query, FitsExactlyTheLimit) {

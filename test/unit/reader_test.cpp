@@ -90,16 +90,23 @@ Request Prototype(const Server &server) {
 
 // What a test needs for one reader; `server` outlives it.
 struct Fixture {
-  explicit Fixture(const Server &server, PagerOptions options = Options(Paging::kOffset, 10), int64_t expires_at = 0)
-      : reader(&session, Prototype(server), Pager(std::move(options), &cap), expires_at) {}
+  explicit Fixture(const Server &server, PagerOptions options = Options(Paging::kOffset, 10), int64_t expires_at = 0,
+                   StreamOptions how = {})
+      : reader(&session, Prototype(server), Streams(std::move(options), how, &cap), expires_at) {}
 
   // False when there is no further page.
   bool NextPage() {
-    const Transfer *transfer = reader.Waiting();
-    if (transfer == nullptr) return false;
-    EXPECT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
-    reader.Take();
-    return true;
+    Reader::Step step = reader.Next();
+    if (step == Reader::Step::kWait) {
+      EXPECT_TRUE(DriveUntil(session, [&] { return (step = reader.Next()) != Reader::Step::kWait; }));
+    }
+    return step == Reader::Step::kPage;
+  }
+  AnswerTrace LastAnswer() {
+    AnswerTrace last;
+    while (const AnswerTrace *trace = reader.NextTrace())
+      last = *trace;
+    return last;
   }
   std::vector<std::string> Rows() const {
     std::vector<std::string> rows;
@@ -149,7 +156,7 @@ TEST(Reader, ReadsThePagesInOrder) {
     Fixture f(server, Options(c.paging, 10));
     std::vector<std::string> rows;
     while (f.NextPage()) {
-      EXPECT_EQ(f.reader.last().label, c.requests.at(f.reader.counters().pages - 1));
+      EXPECT_EQ(f.LastAnswer().label, c.requests.at(f.reader.counters().pages - 1));
       for (std::string &row : f.Rows())
         rows.push_back(std::move(row));
     }
@@ -163,7 +170,7 @@ TEST(Reader, ReadsThePagesInOrder) {
       EXPECT_NE(request.find("\r\napikey: k1\r\n"), std::string::npos);
       EXPECT_EQ(request.find("\r\nPrefer: count=estimated\r\n") != std::string::npos, i == 0);
     }
-    EXPECT_EQ(f.reader.Waiting(), nullptr);
+    EXPECT_EQ(f.reader.Next(), Reader::Step::kEnd);
     EXPECT_EQ(server.accepted(), 1);
   }
 }
@@ -178,7 +185,7 @@ TEST(Reader, CountsWhatTheScanCost) {
   } pages[] = {{4, 4 * 8 + 3 * 4 + 2, 206}, {4, 4 * 8 + 3 * 4 + 2, 200}, {2, 2 * 8 + 1 + 4 + 2, 200}};
   ReadCounters expected;
   for (const auto &page : pages) {
-    f.reader.Waiting();
+    EXPECT_EQ(f.reader.Next(), Reader::Step::kWait);
     EXPECT_EQ(f.reader.counters().requests, expected.requests + 1) << "a request counts when it is sent";
     EXPECT_EQ(f.reader.counters().pages, expected.pages);
     ASSERT_TRUE(f.NextPage());
@@ -189,8 +196,9 @@ TEST(Reader, CountsWhatTheScanCost) {
     EXPECT_EQ(counters.rows, expected.rows);
     EXPECT_EQ(counters.bytes, expected.bytes);
     EXPECT_EQ(counters.retries, 0U);
-    EXPECT_EQ(f.reader.last().bytes, page.bytes);
-    EXPECT_EQ(f.reader.last().status, page.status);
+    const AnswerTrace last = f.LastAnswer();
+    EXPECT_EQ(last.bytes, page.bytes);
+    EXPECT_EQ(last.status, page.status);
   }
   EXPECT_FALSE(f.NextPage());
 }
@@ -204,9 +212,9 @@ TEST(Reader, WideRowsMakeSmallerPages) {
   }));
   Fixture f(server, Options(Paging::kOffset, 0));
   ASSERT_TRUE(f.NextPage());
-  f.reader.Waiting();
+  f.reader.LookAhead();
   ASSERT_TRUE(DriveUntil(f.session, [&] { return log.size() == 2; }));
-  EXPECT_EQ(Number(log.entries()[1], "limit="), Pager::kNextPageBytes / wide.size() + 1);
+  EXPECT_EQ(Number(log.entries()[1], "limit="), PagerOptions().page_bytes / wide.size() + 1);
 }
 
 TEST(Reader, SumOfCountersIsFieldByField) {
@@ -229,10 +237,9 @@ TEST(Reader, RetriesAreNoRequestsOfTheirOwn) {
   Session session;
   Request prototype = Prototype(server);
   prototype.max_retries = 1;
-  Reader reader(&session, prototype, Pager(Options(Paging::kOffset, 10), &cap), 0);
-  const Transfer *transfer = reader.Waiting();
-  ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
-  reader.Take();
+  Reader reader(&session, prototype, Streams(Options(Paging::kOffset, 10), {}, &cap), 0);
+  ASSERT_EQ(reader.Next(), Reader::Step::kWait);
+  ASSERT_TRUE(DriveUntil(session, [&] { return reader.Next() == Reader::Step::kPage; }));
   EXPECT_EQ(reader.page().rows(), 3U);
   EXPECT_EQ(reader.counters().retries, 1U);
   EXPECT_EQ(reader.counters().requests, 1U);
@@ -252,8 +259,8 @@ TEST(Reader, PrefetchIsUnderWayWhileThePageIsRead) {
   }));
   Fixture f(server);
   ASSERT_TRUE(f.NextPage());
-  f.reader.Prefetch();
-  f.reader.Prefetch();
+  f.reader.LookAhead();
+  f.reader.LookAhead();
   EXPECT_EQ(f.reader.counters().requests, 2U) << "one page ahead and no more";
   std::future<void> second = asked.get_future();
   for (int i = 0; i < 1000 && second.wait_for(std::chrono::seconds(0)) != std::future_status::ready; i++) {
@@ -264,9 +271,7 @@ TEST(Reader, PrefetchIsUnderWayWhileThePageIsRead) {
   EXPECT_EQ(second.wait_for(std::chrono::seconds(0)), std::future_status::ready) << "nothing was sent";
   EXPECT_EQ(f.Rows(), (std::vector<std::string>{"1", "2", "3", "4"}));
   EXPECT_EQ(f.reader.counters().pages, 1U);
-  const Transfer *transfer = f.reader.Waiting();
-  ASSERT_NE(transfer, nullptr);
-  EXPECT_FALSE(transfer->done());
+  EXPECT_EQ(f.reader.Next(), Reader::Step::kWait);
   EXPECT_EQ(f.reader.counters().requests, 2U) << "it is waited for, not asked for again";
   release.set_value();
   ASSERT_TRUE(f.NextPage());
@@ -278,10 +283,10 @@ TEST(Reader, NothingIsFetchedAheadOfTheEnd) {
   const Server server(Each([](const std::string &request) { return Ids(request, 3, 100); }));
   Fixture f(server);
   ASSERT_TRUE(f.NextPage());
-  f.reader.Prefetch();
+  f.reader.LookAhead();
   EXPECT_EQ(f.reader.counters().requests, 1U);
   EXPECT_EQ(f.session.active(), 0);
-  EXPECT_EQ(f.reader.Waiting(), nullptr);
+  EXPECT_EQ(f.reader.Next(), Reader::Step::kEnd);
   EXPECT_EQ(f.reader.page().rows(), 3U) << "the page stays";
 }
 
@@ -293,8 +298,8 @@ TEST(Reader, GivesUpWhatIsUnderWay) {
   RowCap cap;
   Session session;
   {
-    Reader reader(&session, Prototype(server), Pager(Options(Paging::kOffset, 10), &cap), 0);
-    reader.Prefetch();
+    Reader reader(&session, Prototype(server), Streams(Options(Paging::kOffset, 10), {}, &cap), 0);
+    reader.LookAhead();
     EXPECT_EQ(session.active(), 1);
   }
   EXPECT_EQ(session.active(), 0);
@@ -382,7 +387,7 @@ TEST(Reader, ChecksExpiryBeforeEveryRequest) {
     Fixture f(server, Options(Paging::kOffset, 10), std::time(nullptr) + 1000);
     ASSERT_TRUE(f.NextPage());
     clock_ahead = 1000 + kClockSkew + 1;
-    const auto ask = [&] { prefetch ? f.reader.Prefetch() : (void)f.reader.Waiting(); };
+    const auto ask = [&] { prefetch ? f.reader.LookAhead() : (void)f.reader.Next(); };
     try {
       ask();
       ADD_FAILURE() << "sent with an expired token";
@@ -391,7 +396,7 @@ TEST(Reader, ChecksExpiryBeforeEveryRequest) {
     }
     EXPECT_EQ(f.reader.counters().requests, 1U);
     EXPECT_EQ(f.session.active(), 0);
-    EXPECT_EQ(f.reader.page().rows(), 4U);
+    EXPECT_EQ(f.reader.page().rows(), prefetch ? 4U : 0U);
     clock_ahead = 0;
     ASSERT_TRUE(f.NextPage()) << "and nothing was lost by it";
     EXPECT_EQ(f.Rows().front(), "5");
@@ -409,8 +414,8 @@ TEST(Reader, SendsNothingWithAnExpiredToken) {
 TEST(Reader, TakesThePageThatWasAskedForInTime) {
   const Server server(Each([](const std::string &request) { return Ids(request, 10, 4); }));
   Fixture f(server, Options(Paging::kOffset, 10), std::time(nullptr) + 1000);
-  const Transfer *transfer = f.reader.Waiting();
-  ASSERT_TRUE(DriveUntil(f.session, [&] { return transfer->done(); }));
+  ASSERT_EQ(f.reader.Next(), Reader::Step::kWait);
+  ASSERT_TRUE(DriveUntil(f.session, [&] { return f.session.active() == 0; }));
   clock_ahead = 1'000'000;
   EXPECT_TRUE(f.NextPage());
   clock_ahead = 0;
@@ -442,7 +447,7 @@ TEST(Reader, AnyOtherStatusIsAnError) {
     const Error error = f.Failure();
     EXPECT_STREQ(error.sqlstate(), c.sqlstate) << c.status;
     EXPECT_STREQ(error.context(), kContext) << c.status;
-    EXPECT_EQ(f.reader.last().status, std::stoi(c.status));
+    EXPECT_EQ(f.LastAnswer().status, std::stoi(c.status));
     EXPECT_EQ(f.reader.counters().pages, 0U);
     EXPECT_EQ(f.reader.counters().requests, 1U);
   }
@@ -454,7 +459,7 @@ TEST(Reader, ErrorOnALaterPage) {
   }));
   Fixture f(server);
   ASSERT_TRUE(f.NextPage());
-  f.reader.Prefetch();
+  f.reader.LookAhead();
   EXPECT_EQ(f.reader.page().rows(), 4U);
   EXPECT_EQ(f.Failure().context(), std::string(kContext) + "&offset=4");
   EXPECT_EQ(f.reader.counters().pages, 1U);
