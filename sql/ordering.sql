@@ -20,7 +20,7 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT id, note FROM shop.orders ORDER BY id LIMIT 
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, total FROM shop.orders ORDER BY total DESC LIMIT 3;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, total FROM shop.orders ORDER BY total DESC;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, note FROM shop.orders ORDER BY note LIMIT 3;
-EXPLAIN (VERBOSE, COSTS OFF) SELECT id, note FROM shop.orders WHERE note LIKE 'note 1%' ORDER BY id LIMIT 3;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id, note FROM shop.orders WHERE note || '' LIKE 'note 1%' ORDER BY id LIMIT 3;
 
 -- A query on the foreign tables (schema %1$s) and on their copies. Queries have a total order unless told otherwise.
 -- `request` is what the plan sends, without the select list.
@@ -131,9 +131,9 @@ SELECT count(*) FROM (SELECT n FROM shop.nokey LIMIT 1234) t;
 SELECT count(*) FROM (SELECT FROM shop.nokey LIMIT 1234 OFFSET 9000) t;
 
 -- a filter that stays here
-SELECT * FROM compare_each('SELECT id FROM %s.orders WHERE note LIKE ''note 1%%'' ORDER BY id LIMIT 3',
-  'SELECT id FROM %s.orders WHERE note LIKE ''note 1%%'' AND id > 10 ORDER BY id DESC LIMIT 3 OFFSET 1',
-  'SELECT id FROM %s.orders WHERE note LIKE ''note 1%%'' ORDER BY total LIMIT 3',
+SELECT * FROM compare_each('SELECT id FROM %s.orders WHERE note || '''' LIKE ''note 1%%'' ORDER BY id LIMIT 3',
+  'SELECT id FROM %s.orders WHERE note || '''' LIKE ''note 1%%'' AND id > 10 ORDER BY id DESC LIMIT 3 OFFSET 1',
+  'SELECT id FROM %s.orders WHERE note || '''' LIKE ''note 1%%'' ORDER BY total LIMIT 3',
   'SELECT id FROM %s.orders WHERE status = ''paid'' ORDER BY id LIMIT 3',
     'SELECT id FROM %s.events WHERE id <= 6000 AND id %% 100 = 7 ORDER BY id LIMIT 30');
 

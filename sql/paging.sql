@@ -123,7 +123,7 @@ SELECT count(*), sum(c) FROM shop.pairs WHERE b LIKE 'plain%';
 SELECT count(*), sum(c) FROM uncapped.pairs WHERE b LIKE 'plain%';
 SELECT count(*), min(id), max(id) FROM shop.events WHERE kind = 'buy' AND value IS NULL;
 SELECT count(*), min(id), max(id) FROM uncapped.events WHERE kind = 'buy' AND value IS NULL;
-SELECT * FROM counters('SELECT id FROM shop.events WHERE kind = ''buy'' AND id <= 4000 AND payload LIKE ''%7''');
+SELECT * FROM counters('SELECT id FROM shop.events WHERE kind = ''buy'' AND id <= 4000 AND payload || '''' LIKE ''%7''');
 
 -- no columns at all
 SELECT count(*) FROM (SELECT FROM shop.pairs) t;

@@ -191,8 +191,13 @@ Normalized NormalizeLeaf(Condition leaf, Goal goal) {
   }
 }
 
+bool IsPlainComparison(const Condition &leaf) {
+  return leaf.kind == Kind::kCompare && leaf.values.at(0) && leaf.op != Op::kDistinct && leaf.op != Op::kHasElement;
+}
+
 // Unknown: neither true nor false.
 Normalized NormalizeUnknown(const Condition &expression, Goal goal) {
+  if (IsPlainComparison(expression)) return {Truth::kDepends, NullTest(expression, WantsFalse(goal))};
   Condition both;
   both.kind = Kind::kAnd;
   for (const Kind kind : {Kind::kHoldsTrue, Kind::kHoldsFalse}) {

@@ -86,7 +86,11 @@ Oid ParameterType(const Build *build, int number) {
 }
 
 void CompareParameter(Build *build, Op op, int number, Target target) {
-  if (build->parameters->values == nullptr) {
+  auto *expr = static_cast<Node *>(list_nth(build->parameters->expressions, number));
+  if (IsA(expr, Const)) {
+    // Not folded in the plan, for the settings may change; never NULL.
+    CompareFolded(build, op, target, getBaseType(exprType(expr)), reinterpret_cast<Const *>(expr)->constvalue);
+  } else if (build->parameters->values == nullptr) {
     Compare(build, op, Placeholder(number));
   } else if (build->parameters->isnull[number]) {
     Compare(build, op, nullptr);
@@ -206,6 +210,21 @@ void BuildEach(Build *build, List *tree) {
   }
 }
 
+// True is AND of nothing, false OR of nothing, and comparison with NULL is unknown.
+void BuildKnown(Build *build, int number) {
+  auto *expr = static_cast<Node *>(list_nth(build->parameters->expressions, number));
+  auto *constant = IsA(expr, Const) ? reinterpret_cast<Const *>(expr) : nullptr;
+  if (constant == nullptr && build->parameters->values == nullptr) {
+    build->column = Placeholder(number);
+    Compare(build, Op::kEq, "true");
+  } else if (constant != nullptr ? constant->constisnull : build->parameters->isnull[number]) {
+    Compare(build, Op::kEq, nullptr);
+  } else {
+    Datum const value = constant != nullptr ? constant->constvalue : build->parameters->values[number];
+    Combine(build, DatumGetBool(value) ? Kind::kAnd : Kind::kOr, 0);
+  }
+}
+
 void BuildLeaf(Build *build, List *tree) {
   int const kind = intVal(linitial(tree));
   build->column = ToUtf8(strVal(lsecond(tree)));
@@ -247,7 +266,11 @@ void BuildCondition(ConditionBuilder *builder, List *tree, const ParameterValues
     Guard([&] { builder->Combine(static_cast<Kind>(kind), count); });
     return;
   }
-  Build build = {builder, parameters, nullptr, NIL, false};
+  Build build = {builder, parameters, "", NIL, false};
+  if (kind == kPlanKnown) {
+    BuildKnown(&build, intVal(lsecond(tree)));
+    return;
+  }
   if (kind == kPlanPath) {
     build.path_text = intVal(lsecond(tree)) != 0;
     build.path = lthird_node(List, tree);

@@ -5,6 +5,7 @@
 #include "fdw/type.hpp"
 
 extern "C" {
+#include "optimizer/optimizer.h"
 #include "utils/typcache.h"
 }
 
@@ -100,8 +101,17 @@ List *DeparseColumn(DeparseContext *context, Expr *expr) {
                   list_make2(makeInteger(static_cast<int>(Op::kEq)), makeString(pstrdup("true"))));
 }
 
+// What has no column of the table is true, false or unknown before the request.
+List *DeparseKnown(DeparseContext *context, Expr *clause) {
+  if (!IsLocalValue(context, clause)) return NIL;
+  return lappend(MakeNode(kPlanKnown), makeInteger(AddParameter(context, clause)));
+}
+
 List *DeparseNode(DeparseContext *context, Expr *clause) {
   check_stack_depth();
+  if (bms_is_subset(pull_varnos(context->root, reinterpret_cast<Node *>(clause)), context->outer)) {
+    return DeparseKnown(context, clause);
+  }
   switch (nodeTag(clause)) {
     case T_OpExpr:
       return DeparseOperator(context, reinterpret_cast<OpExpr *>(clause));

@@ -15,6 +15,7 @@ namespace supabase::pg {
 //   (kIsNull | kIsTrue | kIsFalse | kIsUnknown | kTrueIfKnown | kFalseIfKnown, column)
 //   (kCompare, column, op, value)   (kIn, column, parameter, value, …)   (kIn, column, parameter, form, column type)
 //   (kPlanEach, column, op, any, negated, parameter, form, column type): the comparison with each element of an array
+//   (kPlanKnown, parameter): a boolean value without columns
 //   (kPlanPath, text, (step, …), leaf): the leaf tests what the steps lead to in the column, text for ->> at the end
 // with kinds, ops, forms and type OIDs as Integers and columns as Strings; any, negated and text are 0 or 1. A value is
 // a String, the Integer of a parameter, the Integer kNullValue, or (parameter, form, column type) for a parameter that
@@ -22,7 +23,7 @@ namespace supabase::pg {
 // String (key) or an Integer (index).
 inline constexpr int kNullValue = -1;
 inline constexpr int kNoParameter = -1;
-enum PlanKind { kPlanEach = 100, kPlanPath };  // beside Condition::Kind
+enum PlanKind { kPlanEach = 100, kPlanPath, kPlanKnown };  // beside Condition::Kind
 
 struct DeparseContext {
   PlannerInfo *root;

@@ -304,11 +304,21 @@ Folded FoldValue(Form form, Oid column_type, Op op, Oid type, Datum value) {
   pg_unreachable();
 }
 
+// Whether a setting may change how a type prints; lists of numbers and texts are long.
+static bool DependsOnOutputSettings(Oid type) {
+  constexpr Oid kPlain[] = {INT2OID, INT4OID, INT8OID, NUMERICOID, TEXTOID, VARCHAROID, BPCHAROID, UUIDOID};
+  for (Oid const plain : kPlain) {
+    if (plain == type) return false;
+  }
+  return true;
+}
+
 char *DatumToText(Oid type, Datum value) {
   if (type == BOOLOID) return pstrdup(DatumGetBool(value) ? "true" : "false");
   Oid output;
   bool varlena;
   getTypeOutputInfo(type, &output, &varlena);
+  if (!DependsOnOutputSettings(type)) return OidOutputFunctionCall(output, value);
   // The settings that change a type's text; what is left open (TimeZone) is written into the text itself as an offset.
   int const level = NewGUCNestLevel();
   auto set = [](const char *name, const char *setting) {
