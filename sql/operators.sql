@@ -94,7 +94,7 @@ END $$;
 -- ILIKE and regular expressions: only when the option says that case and classes are the same
 SELECT * FROM check_each('title ILIKE ''AB''', 'title ~ ''^a''');
 ALTER FOREIGN TABLE shop.documents OPTIONS (ADD case_mapping 'true');
-SELECT * FROM check_each('title ILIKE ''AB''', 'title NOT ILIKE ''A%''', 'title ILIKE ''É''', 'title ILIKE ''a*B''', 'title ILIKE ''ab\''', 'title ~ ''^a''',
+SELECT * FROM check_each('title ILIKE ''AB''', 'title NOT ILIKE ''A%''', 'title ILIKE ''É''', 'title ILIKE ''a*B''', 'title ~ ''^a''',
   'title !~ ''^a''', 'title ~* ''^A.B$''', 'title !~* ''b''', 'title ~ ''\*''', 'title ~ ''^\\''', 'title ~ ''[[:space:]]''', 'title ~ ''''',
   'title SIMILAR TO ''a_b|ab''', 'padded ~ ''b ''', 'title ~ ANY (''{^a,^b}'')', 'title ~* NULL');
 ALTER FOREIGN TABLE shop.documents OPTIONS (DROP case_mapping);

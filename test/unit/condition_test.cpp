@@ -51,6 +51,26 @@ TEST(Condition, CompareTakesEveryOperatorAndNull) {
             "cmp=( '')");
 }
 
+TEST(Condition, StepsBelongToTheLastLeaf) {
+  ConditionBuilder builder;
+  builder.Compare("a", Op::kEq, "1");
+  builder.In("j");
+  builder.Step("k", false);
+  builder.Step("-1", true);
+  builder.PathAsText();
+  builder.InValue("x");
+  builder.Test(Kind::kIsNull, "b");
+  builder.Discard();
+  const std::vector<Condition> conditions = builder.Take();
+  ASSERT_EQ(conditions.size(), 2u);
+  EXPECT_TRUE(conditions[0].path.empty());
+  ASSERT_EQ(conditions[1].path.size(), 2u);
+  EXPECT_EQ(conditions[1].path[0].text, "k");
+  EXPECT_FALSE(conditions[1].path[0].index);
+  EXPECT_TRUE(conditions[1].path[1].index);
+  EXPECT_TRUE(conditions[1].path_text);
+}
+
 TEST(Condition, TestsHaveNoValue) {
   ConditionBuilder builder;
   for (const Kind kind : {Kind::kIsNull, Kind::kIsTrue, Kind::kIsFalse, Kind::kIsUnknown})

@@ -110,7 +110,11 @@ Tri EvaluateLeaf(const Condition &leaf, const Row &row) {
   const std::optional<std::string> &value = row.at(leaf.column);
   switch (leaf.kind) {
     case Kind::kCompare:
+      if (leaf.op == Op::kDistinct) return Of(value != leaf.values.at(0));
       return CompareValues(value, leaf.op, leaf.values.at(0));
+    case Kind::kTrueIfKnown:
+    case Kind::kFalseIfKnown:
+      return value ? Of(leaf.kind == Kind::kTrueIfKnown) : Tri::kUnknown;
     case Kind::kIn: {
       Tri any = Tri::kFalse;
       for (const auto &element : leaf.values)
@@ -129,6 +133,9 @@ Tri EvaluateLeaf(const Condition &leaf, const Row &row) {
 
 Tri Evaluate(const Condition &condition, const Row &row) {
   if (condition.kind == Kind::kNot) return Negate(Evaluate(condition.children.at(0), row));
+  if (condition.kind == Kind::kHoldsTrue) return Of(Evaluate(condition.children.at(0), row) == Tri::kTrue);
+  if (condition.kind == Kind::kHoldsFalse) return Of(Evaluate(condition.children.at(0), row) == Tri::kFalse);
+  if (condition.kind == Kind::kHoldsUnknown) return Of(Evaluate(condition.children.at(0), row) == Tri::kUnknown);
   if (condition.kind == Kind::kAnd || condition.kind == Kind::kOr) {
     const bool conjunction = condition.kind == Kind::kAnd;
     Tri result = Of(conjunction);
@@ -157,17 +164,18 @@ class Generator {
   }
 
   Condition Tree(int depth) {
-    const int pick = Below(depth > 0 ? 10 : 6);
+    const int pick = Below(depth > 0 ? 13 : 6);
     const std::string column(1, static_cast<char>('a' + Below(3)));
-    if (pick < 2) return Compare(column, static_cast<Op>(Below(6)), Value());
+    if (pick < 2) return Compare(column, static_cast<Op>(Below(7)), Value());
     if (pick < 4) {
       Values values(Below(4));
       for (auto &value : values)
         value = Value();
       return In(column, values);
     }
-    if (pick < 6) return Is(column, static_cast<Kind>(static_cast<int>(Kind::kIsNull) + Below(4)));
+    if (pick < 6) return Is(column, static_cast<Kind>(static_cast<int>(Kind::kIsNull) + Below(6)));
     if (pick < 8) return Not(Tree(depth - 1));
+    if (pick >= 10) return Group(static_cast<Kind>(static_cast<int>(Kind::kHoldsTrue) + pick - 10), {Tree(depth - 1)});
     std::vector<Condition> children(Below(4));
     for (Condition &child : children)
       child = Tree(depth - 1);
@@ -202,6 +210,7 @@ std::vector<Row> AllRows() {
 
 void ExpectNormalForm(const Condition &condition) {
   ASSERT_NE(condition.kind, Kind::kNot);
+  ASSERT_TRUE(condition.kind < Kind::kTrueIfKnown);
   if (condition.kind == Kind::kAnd || condition.kind == Kind::kOr) {
     EXPECT_GE(condition.children.size(), 2u);
     EXPECT_FALSE(condition.negated);
@@ -410,6 +419,85 @@ TEST(Query, WritesFilters) {
   };
   for (const auto &[condition, text] : cases)
     EXPECT_EQ(Filters(condition), text);
+}
+
+TEST(Query, NamesEveryOperator) {
+  const std::pair<Op, const char *> names[] = {
+      {Op::kDistinct, "isdistinct"}, {Op::kLike, "like"},         {Op::kILike, "ilike"},  {Op::kMatch, "match"},
+      {Op::kIMatch, "imatch"},       {Op::kContains, "cs"},       {Op::kContained, "cd"}, {Op::kOverlaps, "ov"},
+      {Op::kAdjacent, "adj"},        {Op::kLeft, "sl"},           {Op::kRight, "sr"},     {Op::kNotRight, "nxr"},
+      {Op::kNotLeft, "nxl"},         {Op::kSearch, "fts(simple)"}};
+  for (const auto &[op, name] : names) {
+    const Condition leaf = Compare("a", op, "x,\"y");
+    EXPECT_EQ(Filters(leaf), std::string("a=") + name + ".x,%22y");
+    EXPECT_EQ(Filters(Or({Not(leaf), Is("b", Kind::kIsNull)})),
+              std::string("or=(a.not.") + name + ".%22x,%5C%22y%22,b.is.null)");
+  }
+}
+
+TEST(Query, SaysWhatHasNoOperatorByOthers) {
+  EXPECT_EQ(Filters(Compare("a", Op::kStartsWith, "50%_\\")), "a=like.50%5C%25%5C_%5C%5C%25");
+  EXPECT_EQ(Filters(Compare("a", Op::kStartsWith, "*")), "a=match.%5E%5C*.*$");
+  EXPECT_EQ(Filters(Compare("a", Op::kHasElement, "x\"\\")), "a=cs.%7B%22x%5C%22%5C%5C%22%7D");
+  EXPECT_EQ(Filters(Compare("a", Op::kDistinct, std::nullopt)), "a=not.is.null");
+  EXPECT_EQ(Filters(Not(Compare("a", Op::kDistinct, std::nullopt))), "a=is.null");
+}
+
+TEST(Query, PatternWithAStarIsARegularExpression) {
+  EXPECT_EQ(Filters(Compare("a", Op::kLike, "a%_\\%")), "a=like.a%25_%5C%25");
+  EXPECT_EQ(Filters(Compare("a", Op::kLike, "*")), "a=match.%5E%5C*$");
+  EXPECT_EQ(Filters(Not(Compare("a", Op::kLike, "a.b*%_\\%\\*(\\x"))), "a=not.match.%5Ea%5C.b%5C*.*.%25%5C*%5C(x$");
+  EXPECT_EQ(Filters(Compare("a", Op::kMatch, "*")), "a=match.*");
+}
+
+TEST(Query, UnknownIsKeptWhereItMustNotBeTrue) {
+  const Condition a = Compare("a", Op::kGt, "5");
+  const auto holds = [](Kind kind, Condition child) { return Group(kind, {std::move(child)}); };
+  EXPECT_EQ(Filters(holds(Kind::kHoldsTrue, a)), "a=gt.5");
+  EXPECT_EQ(Filters(Not(holds(Kind::kHoldsTrue, a))), "or=(a.not.gt.5,a.is.null)");
+  EXPECT_EQ(Filters(Not(holds(Kind::kHoldsFalse, a))), "or=(a.gt.5,a.is.null)");
+  EXPECT_EQ(Filters(holds(Kind::kHoldsUnknown, a)), "a=is.null");
+  EXPECT_EQ(Filters(Not(holds(Kind::kHoldsUnknown, a))), "a=not.is.null");
+  EXPECT_EQ(Filters(Is("a", Kind::kTrueIfKnown)), "a=not.is.null");
+  EXPECT_EQ(Filters(Is("a", Kind::kFalseIfKnown)), "<never>");
+  EXPECT_EQ(Filters(Not(holds(Kind::kHoldsFalse, Is("a", Kind::kFalseIfKnown)))), "a=is.null");
+}
+
+TEST(Query, StepsIntoJson) {
+  Condition leaf = Compare("j", Op::kEq, "x");
+  leaf.path = {{"a"}, {"0"}, {"0", true}, {"-1", true}, {"sp \"ace"}, {""}};
+  leaf.path_text = true;
+  EXPECT_EQ(Filters(leaf), "j-%3Ea-%3E%220%22-%3E0-%3E-1-%3E%22sp%20%5C%22ace%22-%3E%3E%22%22=eq.x");
+  leaf.path = {{"order"}};
+  EXPECT_EQ(Filters(Or({leaf, Not(leaf)})), "or=(j-%3E%3E%22order%22.eq.x,j-%3E%3E%22order%22.not.eq.x)");
+  leaf.path_text = false;
+  EXPECT_EQ(Filters(Not(Group(Kind::kHoldsTrue, {leaf}))), "or=(j-%3E%22order%22.not.eq.x,j-%3E%22order%22.is.null)");
+  leaf.path = {{std::string("\0", 1)}};
+  EXPECT_THROW(Filters(leaf), Error);
+}
+
+// What cannot be said is dropped, with the conjunct it stands in, and whoever asks is told.
+TEST(Query, DropsWhatIsLocal) {
+  const Condition a = Compare("a", Op::kEq, "1"), local = Is("b", Kind::kLocal);
+  const auto fit = [](const Condition &condition) {
+    ReadQuery query;
+    query.relation = "t";
+    query.select = {{"id"}};
+    query.where = {Normalize(condition).condition};
+    const int dropped = FitTarget(query);
+    return BuildTarget(query) + " " + std::to_string(dropped);
+  };
+  EXPECT_EQ(fit(local), "/t?select=c0:id 1");
+  EXPECT_EQ(fit(Not(local)), "/t?select=c0:id 1");
+  EXPECT_EQ(fit(And({a, local})), "/t?select=c0:id&a=eq.1 1");
+  EXPECT_EQ(fit(And({a, Or({a, And({a, local})})})), "/t?select=c0:id&a=eq.1 1");
+  // A pattern that ends in an escape fails only where it is reached; that no element equals a value cannot be asked.
+  EXPECT_EQ(fit(And({a, Compare("b", Op::kLike, "x\\")})), "/t?select=c0:id&a=eq.1 1");
+  EXPECT_EQ(fit(And({a, Compare("b", Op::kILike, "*")})), "/t?select=c0:id&a=eq.1 1");
+  EXPECT_EQ(fit(And({a, Not(Compare("b", Op::kHasElement, "x"))})), "/t?select=c0:id&a=eq.1 1");
+  EXPECT_EQ(fit(Not(Group(Kind::kHoldsTrue, {Compare("b", Op::kHasElement, "x")}))),
+            "/t?select=c0:id&or=(b.not.cs.%22%7B%5C%22x%5C%22%7D%22,b.is.null) 0");
+  EXPECT_THROW(Filters(local), Error);
 }
 
 TEST(Query, DoesNotQuoteAfterTheOperator) {
