@@ -91,7 +91,7 @@ SELECT reltuples FROM pg_class WHERE oid = 'stat.events'::regclass;
 RESET default_statistics_target;
 
 -- join order: the small side is hashed
-CREATE TABLE stat.few AS SELECT id FROM generate_series(1, 100000, 5000) id;
+CREATE TABLE stat.few AS SELECT id::float8 AS id FROM generate_series(1, 100000, 50) id;
 ANALYZE stat.few;
 CREATE FUNCTION stat.plan_shape(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE line text;
@@ -105,22 +105,22 @@ SELECT stat.plan_shape('SELECT * FROM stat.few f JOIN stat.events e ON f.id = e.
 
 -- what a scan has shown
 SELECT stat.rows_of('SELECT * FROM stat.orders');
-SELECT count(note) FROM stat.orders;
+SELECT count(length(note)) FROM stat.orders;
 SELECT stat.rows_of('SELECT * FROM stat.orders');
 -- the first page was enough for the server's own estimate
-CREATE FOREIGN TABLE stat.glanced_at (id bigint OPTIONS (key 'true'), kind text) SERVER shop OPTIONS (table_name 'events');
+CREATE FOREIGN TABLE stat.glanced_at (id int OPTIONS (key 'true'), at timestamptz) SERVER shop OPTIONS (table_name 'timestamps_local');
 SELECT stat.rows_of('SELECT * FROM stat.glanced_at');
-SELECT kind IS NOT NULL AS have_kind FROM stat.glanced_at LIMIT 3;
-SELECT stat.rows_of('SELECT * FROM stat.glanced_at') BETWEEN 50000 AND 200000 AS believable;
+SELECT at IS NOT NULL AS have_time FROM stat.glanced_at WHERE length(at::text) > 0 LIMIT 3;
+SELECT stat.rows_of('SELECT * FROM stat.glanced_at') BETWEEN 49 AND 196 AS believable;
 -- not by a part
 ALTER FOREIGN TABLE stat.orders OPTIONS (ADD fetch_size '50');
-SELECT count(note) FROM stat.orders WHERE id < 20;
+SELECT count(length(note)) FROM stat.orders WHERE id < 20;
 SELECT stat.rows_of('SELECT * FROM stat.orders');
 -- and not for somebody else: Alice has six orders
 BEGIN;
 SELECT user_id IS NOT NULL AS acts FROM supabase_set_auth(:'alice_jwt', is_local => true);
 SELECT stat.rows_of('SELECT * FROM stat.orders');
-SELECT count(note) FROM stat.orders;
+SELECT count(length(note)) FROM stat.orders;
 SELECT stat.rows_of('SELECT * FROM stat.orders');
 COMMIT;
 SELECT stat.rows_of('SELECT * FROM stat.orders');
@@ -138,7 +138,7 @@ SELECT stat.rows_of('SELECT * FROM stat.orders');
 -- another role of this session
 GRANT SELECT ON ALL TABLES IN SCHEMA stat TO regress_app;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stat TO regress_app;
-SELECT count(note) FROM stat.orders;
+SELECT count(length(note)) FROM stat.orders;
 SET ROLE regress_app;
 SELECT stat.rows_of('SELECT * FROM stat.orders');
 RESET ROLE;

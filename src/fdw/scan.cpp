@@ -310,9 +310,9 @@ void LearnCount(ForeignScanState *node, ScanState *state) {
   if (!whole || objects->reader == nullptr) return;
   ReadCounters const &counters = objects->reader->counters();
   bool const complete = state->exhausted && !objects->options.row_limit && !objects->options.at_most;
-  if (!complete && counters.counted == 0) return;
-  RememberCount(state->server, state->table, state->identity,
-                static_cast<double>(complete ? counters.rows : counters.counted));
+  uint64_t const rows = complete ? counters.rows : counters.counted;
+  // An empty table is rather one that is about to be filled.
+  if (rows > 0) RememberCount(state->server, state->table, state->identity, static_cast<double>(rows));
 }
 
 }  // namespace
