@@ -77,6 +77,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
     throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
                 "remote request: " + label.substr(0, 300));
   }
+  if (range->total) counters_.counted = *range->total;
   uint64_t const bytes = response.body.size();
   Page page = DecodePage(std::move(response), ask.columns, label);
   std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());

@@ -10,6 +10,7 @@
 #include "core/reader.hpp"
 
 #include "fdw/bridge.hpp"
+#include "fdw/estimate.hpp"
 #include "fdw/settings.hpp"
 
 extern "C" {
@@ -46,6 +47,7 @@ bool CheckHandle(char **value, void **, GucSource) {
 // here too, but then the transaction is no longer in progress.
 void AssignHandle(const char *, void *) {
   if (IsTransactionState()) changed_in_transaction = true;
+  EstimateIdentityChanged();
 }
 
 const char *ShowSessionHandle() {
@@ -288,6 +290,12 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
       credential->authorization = Secret::Join("Bearer ", api_key);
     }
   });
+}
+
+const char *IdentityKey(const Server *server, Oid user_id) {
+  const char *headers = server->forward_request_jwt ? GetConfigOption("request.headers", true, false) : nullptr;
+  if (headers != nullptr && *headers != '\0') return nullptr;
+  return psprintf("%u/%s/%s", user_id, session_handle, local_handle);
 }
 
 void AddCredential(const Credential &credential, Request *request) {

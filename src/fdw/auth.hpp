@@ -31,6 +31,10 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
 // Adds it to a request; makes no PostgreSQL call.
 void AddCredential(const Credential &credential, Request *request);
 
+// A text that is the same for two requests only if both are for the same user, as far as the session knows; NULL when a
+// header of the local request may decide. Stands for no secret, but is not for showing.
+const char *IdentityKey(const Server *server, Oid user_id);
+
 // Defines the two handle settings. Called once by _PG_init.
 void DefineAuthSettings();
 

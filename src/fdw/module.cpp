@@ -1,5 +1,6 @@
 // Entry points of the shared library: loading, settings, the wrapper's handler.
 
+#include "fdw/analyze.hpp"
 #include "fdw/auth.hpp"
 #include "fdw/import.hpp"
 #include "fdw/plan.hpp"
@@ -68,6 +69,7 @@ Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
   routine->ReScanForeignScan = ReScanForeignScan;
   routine->EndForeignScan = EndForeignScan;
   routine->ExplainForeignScan = ExplainForeignScan;
+  routine->AnalyzeForeignTable = AnalyzeForeignTable;
   routine->ImportForeignSchema = ImportForeignSchema;
   PG_RETURN_POINTER(routine);
 }

@@ -25,18 +25,19 @@ namespace {
 
 enum Place : unsigned { kServer = 1, kMapping = 2, kTable = 4, kColumn = 8 };
 
-enum class Kind { kText, kSecret, kBool, kInt, kSeconds, kBytes, kChoice, kUrl, kRef };
+enum class Kind { kText, kSecret, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
 
 struct Option {
   const char *name;
   unsigned places;
   Kind kind;
-  double min, max;      // kInt, kSeconds, kBytes
+  double min, max;      // kInt, kCost, kSeconds, kBytes
   const char *choices;  // kChoice: separated by blanks
 };
 
 // A new option is a row. Ranges: a page above 1,000,000 rows exceeds what hosted projects can set as their cap;
-// timeouts up to an hour; an answer up to PostgreSQL's own limit for one value (1 GB).
+// costs up to what the planner takes for a forbidden path; timeouts up to an hour; an answer up to PostgreSQL's own
+// limit for one value (1 GB).
 constexpr Option kOptions[] = {
     {"project_ref", kServer, Kind::kRef, 0, 0, nullptr},
     {"url", kServer, Kind::kUrl, 0, 0, nullptr},
@@ -53,6 +54,9 @@ constexpr Option kOptions[] = {
     {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
     {"case_mapping", kServer | kTable, Kind::kBool, 0, 0, nullptr},
     {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
+    {"use_remote_estimate", kServer | kTable, Kind::kBool, 0, 0, nullptr},
+    {"fdw_startup_cost", kServer | kTable, Kind::kCost, 0, 1e10, nullptr},
+    {"fdw_tuple_cost", kServer | kTable, Kind::kCost, 0, 1e10, nullptr},
     {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
     {"aggregates", kServer, Kind::kChoice, 0, 0, "auto true false"},
     {"forward_request_jwt", kServer, Kind::kBool, 0, 0, nullptr},
@@ -64,6 +68,10 @@ constexpr Option kOptions[] = {
     {"api_key", kMapping, Kind::kSecret, 0, 0, nullptr},
     {"jwt", kMapping, Kind::kSecret, 0, 0, nullptr},
 };
+
+// postgres_fdw's: a round trip, and a little for each row that is transferred.
+constexpr double kDefaultStartupCost = 100.0;
+constexpr double kDefaultTupleCost = 0.01;
 
 // Words that name a secret whatever the spelling; refused with their own message where every role can read options.
 constexpr const char *kSecretWords[] = {"key", "token", "secret", "password", "jwt", "credential", "auth"};
@@ -174,6 +182,9 @@ void CheckValue(const Option *option, const char *value) {
       break;
     case Kind::kInt:
       CheckNumber(option, value, 0, "a whole number");
+      break;
+    case Kind::kCost:
+      CheckNumber(option, value, 0, "a number");
       break;
     case Kind::kSeconds:
       CheckNumber(option, value, GUC_UNIT_S, "a time, in seconds when it has no unit,");
@@ -435,6 +446,13 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
       BoolOption(foreign->options, "require_user_jwt", BoolOption(foreign_server->options, "require_user_jwt", false));
   table->case_mapping =
       BoolOption(foreign->options, "case_mapping", BoolOption(foreign_server->options, "case_mapping", false));
+  List *server_options = foreign_server->options;
+  table->use_remote_estimate =
+      BoolOption(foreign->options, "use_remote_estimate", BoolOption(server_options, "use_remote_estimate", false));
+  table->startup_cost = RealOption(foreign->options, "fdw_startup_cost", 0,
+                                   RealOption(server_options, "fdw_startup_cost", 0, kDefaultStartupCost));
+  table->tuple_cost = RealOption(foreign->options, "fdw_tuple_cost", 0,
+                                 RealOption(server_options, "fdw_tuple_cost", 0, kDefaultTupleCost));
   bool const text_ordering =
       BoolOption(foreign->options, "text_ordering", BoolOption(foreign_server->options, "text_ordering", false));
 

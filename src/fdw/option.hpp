@@ -49,6 +49,9 @@ struct Table {
   bool async_capable;
   bool require_user_jwt;
   bool case_mapping;
+  bool use_remote_estimate;
+  double startup_cost;  // of one request, in the planner's units
+  double tuple_cost;    // of a row that is transferred
   int natts;
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };

@@ -1,5 +1,6 @@
 #include "fdw/plan.hpp"
 
+#include "fdw/estimate.hpp"
 #include "fdw/relation.hpp"
 #include "fdw/settings.hpp"
 #include "fdw/upper.hpp"
@@ -19,9 +20,6 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-// postgres_fdw's costs: a round trip, and a little for each row that is transferred.
-constexpr double kStartupCost = 100.0;
-constexpr double kTupleCost = 0.01;
 // Rows of a table that nobody has counted.
 constexpr double kDefaultRows = 1000.0;
 // An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here
@@ -190,8 +188,10 @@ Path *MakeScanPath(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup
 
 void AddPath(PlannerInfo *root, RelOptInfo *rel, List *pathkeys, double factor) {
   const RelInfo *info = InfoOf(rel);
-  Cost const startup = kStartupCost + info->local_cost.startup;
-  Cost const total = startup + info->transferred * (kTupleCost + cpu_tuple_cost + info->local_cost.per_tuple) * factor;
+  const Table *table = info->deparse.table;
+  Cost const startup = table->startup_cost + info->local_cost.startup;
+  Cost const total =
+      startup + info->transferred * (table->tuple_cost + cpu_tuple_cost + info->local_cost.per_tuple) * factor;
   add_path(rel, MakeScanPath(root, rel, rel->rows, startup, total, pathkeys, rel->lateral_relids));
 }
 
@@ -247,10 +247,34 @@ void AddParameterizedPaths(PlannerInfo *root, RelOptInfo *rel) {
   foreach (cell, Parameterizations(root, rel)) {
     auto *parameterization = lfirst_node(ParamPathInfo, cell);
     double const rows = parameterization->ppi_rows;
-    Cost const startup = kStartupCost + info->local_cost.startup;
-    Cost const total = startup + rows * (kTupleCost + cpu_tuple_cost + info->local_cost.per_tuple);
+    Cost const startup = info->deparse.table->startup_cost + info->local_cost.startup;
+    Cost const total = startup + rows * (info->deparse.table->tuple_cost + cpu_tuple_cost + info->local_cost.per_tuple);
     add_path(rel, MakeScanPath(root, rel, rows, startup, total, NIL, parameterization->ppi_req_outer));
   }
+}
+
+// Rows of the table, and those that the conditions leave: by the remote planner where the option says so, else by what
+// is known of the table, for this user, and the local statistics.
+void EstimateSize(PlannerInfo *root, RelOptInfo *rel) {
+  RelInfo *info = InfoOf(rel);
+  const Table *table = info->deparse.table;
+  const char *identity = EstimateIdentity(info->deparse.server, OidIsValid(rel->userid) ? rel->userid : GetUserId());
+  double rows;
+  if (CachedCount(info->deparse.server, table, identity, &rows)) rel->tuples = rows;
+  if (rel->tuples < 0) {
+    rel->tuples = kDefaultRows;
+    rel->pages = 10;
+  }
+  set_baserel_size_estimates(root, rel);
+  List *conditions = info->remote;
+  double base = rel->tuples;
+  bool const asked =
+      table->use_remote_estimate && RemoteEstimate(&info->deparse, info->remote, identity, &conditions, &base);
+  if (!asked) conditions = info->remote;
+  info->transferred = clamp_row_est(base * clauselist_selectivity(root, conditions, 0, JOIN_INNER, nullptr));
+  if (!asked) return;
+  rel->tuples = Max(rel->tuples, base);
+  rel->rows = clamp_row_est(info->transferred * clauselist_selectivity(root, info->local, 0, JOIN_INNER, nullptr));
 }
 
 }  // namespace
@@ -306,13 +330,7 @@ void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   }
   ClassifyConditions(info, rel->baserestrictinfo);
   info->at_most = RowsByKey(info, info->trees);
-  if (rel->tuples <= 0) {
-    rel->tuples = kDefaultRows;
-    rel->pages = 10;
-  }
-  set_baserel_size_estimates(root, rel);
-  Selectivity const remote = clauselist_selectivity(root, info->remote, 0, JOIN_INNER, nullptr);
-  info->transferred = clamp_row_est(rel->tuples * remote);
+  EstimateSize(root, rel);
   if (info->at_most >= 0) info->transferred = Min(info->transferred, Max(info->at_most, 1));
   rel->rows = Min(rel->rows, info->transferred);
   cost_qual_eval(&info->local_cost, info->local, root);

@@ -5,6 +5,7 @@
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/deparse.hpp"
+#include "fdw/estimate.hpp"
 #include "fdw/plan.hpp"
 #include "fdw/settings.hpp"
 #include "fdw/type.hpp"
@@ -300,6 +301,20 @@ bool PassesRecheck(ForeignScanState *node, TupleTableSlot *slot) {
   return ExecQual(node->fdw_recheck_quals, context);
 }
 
+// What a scan of a whole table has shown of its size is worth keeping: all rows that were read, else what the server
+// estimated with the first page.
+void LearnCount(ForeignScanState *node, ScanState *state) {
+  const ScanObjects *objects = state->objects;
+  bool const whole =
+      reinterpret_cast<Scan *>(node->ss.ps.plan)->scanrelid > 0 && PlanList(state, kPlanConditions) == NIL;
+  if (!whole || objects->reader == nullptr) return;
+  ReadCounters const &counters = objects->reader->counters();
+  bool const complete = state->exhausted && !objects->options.row_limit && !objects->options.at_most;
+  uint64_t const rows = complete ? counters.rows : counters.counted;
+  // An empty table is rather one that is about to be filled.
+  if (rows > 0) RememberCount(state->server, state->table, state->identity, static_cast<double>(rows));
+}
+
 }  // namespace
 
 List *PlanList(const ScanState *state, int which) {
@@ -341,6 +356,7 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   CheckHostAllowed(state->server);
   ResolveCredential(state->server, ActingUser(node),
                     state->table->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, &state->objects->credential);
+  state->identity = EstimateIdentity(state->server, ActingUser(node));
   state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
   state->session = GetSession();
   state->row_cap = GetRowCap(state->server);
@@ -400,6 +416,7 @@ void ReScanForeignScan(ForeignScanState *node) {
 void EndForeignScan(ForeignScanState *node) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   if (state == nullptr) return;
+  LearnCount(node, state);
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;
   Guard([&] {

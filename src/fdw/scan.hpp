@@ -37,6 +37,7 @@ struct ScanState {
   MemoryContext row_context;  // one row's values
   Session *session;
   RowCap *row_cap;
+  const char *identity;            // who the rows are read as, for RememberCount
   bool started, exhausted, never;  // never: no row can satisfy the conditions, nothing is sent
   bool recheck;                    // conditions could not be sent: filter here
   bool groups;                     // rows are groups of the table's rows, or counts of them
