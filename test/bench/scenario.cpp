@@ -79,7 +79,10 @@ Member Scenarios::Insert(const std::string &schema, const std::string &sql) {
             sample.answer = session.Run("SELECT count(*), sum(hashtext(w::text)::bigint) FROM wide_copy w");
             return sample;
           },
-          nullptr};
+          [&session, sql] {
+            session.Run("TRUNCATE wide_copy");
+            return RequestsIn(session.Run("EXPLAIN (ANALYZE, TIMING OFF) " + sql));
+          }};
 }
 
 Member Scenarios::Lookups(const std::string &schema, const std::string &table, int count) {
@@ -99,11 +102,11 @@ Member Scenarios::Lookups(const std::string &schema, const std::string &table, i
           [&session, sql] { return RequestsIn(session.Run("EXPLAIN (ANALYZE, TIMING OFF) " + sql + "4711")); }};
 }
 
-std::string Scenarios::SelectList(const std::string &table) {
-  const std::string plan = In("ours").Run("EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM " + table);
-  const std::string list = Between(plan, "Remote Request: GET /" + table + "?select=", "&\n");
-  if (list.empty()) throw std::runtime_error("no select list in the plan:\n" + plan);
-  return list;
+std::string Scenarios::Request(const std::string &sql) {
+  const std::string plan = In("ours").Run("EXPLAIN (VERBOSE, COSTS OFF) " + sql);
+  const std::string request = Between(plan, "Remote Request: GET ", "\n");
+  if (request.empty()) throw std::runtime_error("no request in the plan:\n" + plan);
+  return request;
 }
 
 long Scenarios::RowsOf(const std::string &table) {
@@ -125,20 +128,25 @@ Member Scenarios::Fetch(const std::string &name, const std::vector<std::string> 
 }
 
 Member Scenarios::RawLookups(const std::string &base, const std::string &table, int count) {
+  const std::string request = Request("SELECT * FROM " + table + " WHERE id = 1");
+  const std::string condition = "id=eq.";
+  const size_t at = request.find(condition + "1");
+  if (at == std::string::npos) throw std::runtime_error("no condition in the request " + request);
   std::vector<std::string> urls;
-  const std::string request = base + "/" + table + "?select=" + SelectList(table) + "&id=eq.";
   for (const long key : SomeKeys(count, RowsOf(table)))
-    urls.push_back(request + std::to_string(key));
+    urls.push_back(base + std::string(request).replace(at, condition.size() + 1, condition + std::to_string(key)));
   return Fetch("raw_keys", urls, 1);
 }
 
 Member Scenarios::Raw(const std::string &name, const std::string &base, const std::string &table, long page,
                       size_t streams) {
-  std::vector<std::string> urls;
-  const std::string request = base + "/" + table + "?select=" + SelectList(table);
+  // What is sent differs in page sizes and ranges; the path and the select list are what makes a page cheap or dear.
+  const std::string request = Request("SELECT * FROM " + table);
+  const std::string head = base + request.substr(0, request.find('&'));
   const long rows = RowsOf(table);
+  std::vector<std::string> urls;
   for (long after = 0; after < rows; after += page)
-    urls.push_back(request + "&id=gt." + std::to_string(after) + "&order=id&limit=" + std::to_string(page));
+    urls.push_back(head + "&id=gt." + std::to_string(after) + "&order=id&limit=" + std::to_string(page));
   return Fetch(name, urls, streams);
 }
 

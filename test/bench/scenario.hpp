@@ -57,13 +57,14 @@ class Scenarios {
   Member Insert(const std::string &schema, const std::string &sql);
   Member Lookups(const std::string &schema, const std::string &table, int count);
   Member RawLookups(const std::string &base, const std::string &table, int count);
+  // The requests of `Lookups`, over one connection.
   // The pages of a table, as key paging asks for them.
   Member Raw(const std::string &name, const std::string &base, const std::string &table, long page, size_t streams);
   // Gets `urls` over connections of its own.
   Member Fetch(const std::string &name, const std::vector<std::string> &urls, size_t streams);
   long RowsOf(const std::string &table);
-  // The select list that our scan of `table` sends.
-  std::string SelectList(const std::string &table);
+  // The path of the request that our scan in `sql` sends first.
+  std::string Request(const std::string &sql);
 
   Group Wide();
   Group Narrow();
