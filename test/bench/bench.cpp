@@ -106,17 +106,23 @@ std::vector<Row> RunGroup(const Group &group, int rounds, std::mt19937 &random) 
   return rows;
 }
 
-Row RunMemory(const MemoryCase &memory) {
-  Session session(memory.schema);
+double MemoryGrowth(const std::string &schema, const std::string &sql) {
+  Session session(schema);
   session.Run("SELECT 1");
   MemoryWatch watch(session.pid());
-  session.Run(memory.sql);
-  const double megabytes = static_cast<double>(watch.Stop()) / 1024;
+  session.Run(sql);
+  return static_cast<double>(watch.Stop()) / 1024;
+}
+
+Row RunMemory(const MemoryCase &memory) {
+  const double ours = MemoryGrowth(memory.ours, memory.sql);
   Row row;
   row.work = memory.work;
-  row.ours_value = Format("%.0f MB", megabytes);
-  row.target = memory.target == 0 ? "" : Format("%.0f MB", memory.target);
-  row.verdict = Verdict(megabytes, memory.target);
+  row.peer = kPeerTexts.at(memory.peer);
+  row.ours_value = Format("%.0f MB", ours);
+  row.peer_value = Format("%.0f MB", MemoryGrowth(memory.peer, memory.sql));
+  row.target = Format("%.0f MB", memory.target_megabytes);
+  row.verdict = Verdict(ours, memory.target_megabytes);
   return row;
 }
 

@@ -35,13 +35,13 @@ struct Group {
   std::vector<Line> lines;
 };
 
-// How far a scan may raise the memory of its backend.
+// How far a scan raises the memory of its backend, ours and the peer's.
 struct MemoryCase {
   std::string work;
-  std::string schema;
+  std::string ours;
+  std::string peer;
   std::string sql;
-  // Megabytes; 0: none is set.
-  double target = 0;
+  double target_megabytes = 0;
 };
 
 // Builds groups over one set of warm sessions.
