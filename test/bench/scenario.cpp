@@ -76,7 +76,7 @@ Member Scenarios::Insert(const std::string &schema, const std::string &sql) {
           [&session, sql] {
             session.Run("TRUNCATE wide_copy");
             Sample sample = Measure(session, [&] { return session.Run(sql); });
-            sample.answer = session.Run("SELECT count(*), sum(hashtext(w::text)::bigint) FROM wide_copy w");
+            sample.answer = session.Run("SELECT count(*), sum(hash_record_extended(w, 0)) FROM wide_copy w");
             return sample;
           },
           [&session, sql] {
