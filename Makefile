@@ -4,7 +4,7 @@ PG_CONFIG ?= pg_config
 TESTS = setup import types values conditions operators ordering groups paging odd_names options errors auth auth_scope \
   security statistics extension
 
-OWN_TARGETS = help demo check check-sanitized unit fuzz format lint print-tests
+OWN_TARGETS = help demo bench check check-sanitized unit fuzz format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -14,11 +14,14 @@ help:
 	@echo 'make              build            make install      install into the server of PG_CONFIG'
 	@echo 'make demo         see it work      make check        build and pass all tests'
 	@echo 'make check-sanitized  pg_regress and fault tests with the extension under ASan and UBSan'
+	@echo 'make bench        ratios against postgres_fdw and raw downloads, about 6 minutes (test/bench/run)'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
 	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
 demo:
 	@PG_CONFIG=$(PG_CONFIG) scripts/demo
+bench:
+	@PG_CONFIG=$(PG_CONFIG) test/bench/run
 check:
 	@PG_CONFIG=$(PG_CONFIG) scripts/check
 check-sanitized:

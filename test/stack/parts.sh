@@ -137,6 +137,14 @@ start_postgrest() {
   wait_for rest_uncapped 20 curl -sf -m 5 "http://127.0.0.1:$REST_UNCAPPED_ADMIN_PORT/ready"
 }
 
+# The uncapped PostgREST and the remote database once more, STACK_DELAY_MS away in each direction
+start_far() {
+  cp "$here/delay.mjs" "$DIR/delay.mjs"
+  chmod 644 "$DIR/delay.mjs"
+  launch far "$NODE" "$DIR/delay.mjs" "$STACK_DELAY_MS" "$FAR_REST_PORT:$REST_UNCAPPED_PORT" "$FAR_REMOTE_PORT:$REMOTE_PORT"
+  wait_for far 20 curl -s -m 5 -o /dev/null "http://127.0.0.1:$FAR_REST_PORT/"
+}
+
 # ---- gateway -------------------------------------------------------------------
 
 # A CA made for this stack only; its key is thrown away once the one certificate is signed
