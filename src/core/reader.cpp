@@ -78,7 +78,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
                 "remote request: " + label.substr(0, 300));
   }
   uint64_t const bytes = response.body.size();
-  Page page = DecodePage(std::move(response), ask.columns, label);
+  Page page = DecodePage(std::move(response), ask.query.select.size(), label);
   std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());
   if (!first_row) return;
   counters_.pages++;
