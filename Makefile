@@ -1,7 +1,7 @@
 # Build and install by PGXS, for the PostgreSQL that PG_CONFIG belongs to; `make help` lists the other targets.
 PG_CONFIG ?= pg_config
 # In this order: setup creates what the others use, extension drops it.
-TESTS = setup import types values conditions ordering groups paging odd_names options errors auth auth_scope security \
+TESTS = setup import types values conditions ordering groups paging parallel odd_names options errors auth auth_scope security \
   extension
 
 OWN_TARGETS = help demo check check-sanitized unit fuzz format lint print-tests
