@@ -219,15 +219,14 @@ Condition Keyset(const std::vector<std::string> &columns, const std::vector<std:
   return group(Kind::kAnd, compare(0, strict == Op::kGt ? Op::kGe : Op::kLe), std::move(keyset));
 }
 
+bool HasLocal(const Condition &condition) {
+  return condition.kind == Kind::kLocal || std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
+}
+
 size_t ConjunctSize(const Condition &condition) {
   std::string text = "&";
   AppendConjunct(text, condition);
   return text.size();
-}
-
-bool HasLocal(const Condition &condition) {
-  return condition.kind == Condition::Kind::kLocal ||
-         std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
 }
 
 }  // namespace
@@ -259,6 +258,14 @@ std::string BuildTarget(const ReadQuery &query) {
   return target += Tail(query);
 }
 
+// Takes out what can be done here only; returns how many conjuncts.
+static int DropLocal(std::vector<Condition> &conjuncts) {
+  const auto local = std::remove_if(conjuncts.begin(), conjuncts.end(), HasLocal);
+  const auto dropped = static_cast<int>(conjuncts.end() - local);
+  conjuncts.erase(local, conjuncts.end());
+  return dropped;
+}
+
 int FitTarget(ReadQuery &query, size_t limit) {
   // What an AND says can be dropped part by part.
   std::vector<Condition> conjuncts;
@@ -269,9 +276,7 @@ int FitTarget(ReadQuery &query, size_t limit) {
       conjuncts.push_back(std::move(condition));
     }
   }
-  const auto local = std::remove_if(conjuncts.begin(), conjuncts.end(), HasLocal);
-  auto dropped = static_cast<int>(conjuncts.end() - local);
-  conjuncts.erase(local, conjuncts.end());
+  int dropped = DropLocal(conjuncts);
   query.where = std::move(conjuncts);
 
   size_t total = Head(query).size() + Tail(query).size();
@@ -330,18 +335,20 @@ static std::vector<std::vector<std::optional<std::string>>> CutValues(
 }
 
 SplitQuery SplitList(ReadQuery query, size_t most_values) {
+  const int local = DropLocal(query.where);
   const auto longest = LongestList(query.where);
-  if (longest == query.where.end() || BuildTarget(query).size() <= kMaxTargetBytes) return {{std::move(query)}};
+  if (longest == query.where.end() || BuildTarget(query).size() <= kMaxTargetBytes)
+    return {{std::move(query)}, 0, local};
   ReadQuery others = query;
   others.where.erase(others.where.begin() + (longest - query.where.begin()));
-  const int dropped = FitTarget(others, kMaxTargetBytes / 2);
+  const int dropped = local + FitTarget(others, kMaxTargetBytes / 2);
   Condition list = std::move(*longest);
   const size_t fixed = BuildTarget(others).size() + QueryEncode(QuoteName(list.column)).size() + sizeof("&=in.()") - 1;
   const size_t room = fixed < kMaxTargetBytes ? kMaxTargetBytes - fixed : 0;
   const auto lists = CutValues(list.values, room, most_values);
   if (lists.empty()) {
     *longest = std::move(list);
-    return {{std::move(query)}};
+    return {{std::move(query)}, 0, local};
   }
   SplitQuery split{{}, others.where.size(), dropped};
   for (const auto &values : lists) {

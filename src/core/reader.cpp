@@ -79,7 +79,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   }
   if (range->total) counters_.counted = *range->total;
   uint64_t const bytes = response.body.size();
-  Page page = DecodePage(std::move(response), ask.columns, label);
+  Page page = DecodePage(std::move(response), ask.query.select.size(), label);
   std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());
   if (!first_row) return;
   counters_.pages++;

@@ -14,13 +14,13 @@ static std::optional<uint64_t> AtMost(const PagerOptions &options, const Conditi
   return whole_key ? std::min(values, options.at_most.value_or(values)) : options.at_most;
 }
 
-Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap)
-    : how_(how),
-      cap_(cap),
-      aggregates_(std::any_of(options.query.select.begin(), options.query.select.end(),
-                              [](const SelectColumn &column) { return !column.function.empty(); })) {
+Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap) : how_(how), cap_(cap) {
   // A limit is of all rows together: what one reading may bring is known when the one before is done.
   if (options.row_limit) how_.parallel = 1;
+  // Groups of parts would not be groups of the whole.
+  aggregates_ = std::any_of(options.query.select.begin(), options.query.select.end(),
+                            [](const SelectColumn &column) { return !column.function.empty(); });
+  how_.ordered = how_.ordered || aggregates_;
   if (how_.parallel == 0 || how_.ordered) how_.parallel = 1;
   row_limit_ = options.row_limit;
   options.want_plan = how_.parallel > 1 && options.paging == Paging::kKeyset;
@@ -99,12 +99,12 @@ Ask Streams::AskPage(Stream *stream, int64_t now_ms) {
   stream->under_way = true;
   under_way_.push_back({next_id_, stream, 0, 0});
   uint64_t const bytes = stream->pager.asked() * stream->pager.row_bytes();
-  return {next_id_++, std::move(request), stream->pager.columns(), bytes};
+  return {next_id_++, std::move(request), stream->pager.query(), bytes};
 }
 
 Ask Streams::AskProbe(const ReadQuery &probe) {
   under_way_.push_back({next_id_, nullptr, probes_sent_++, splits_});
-  return {next_id_++, {BuildTarget(probe)}, probe.select.size(), 0};
+  return {next_id_++, {BuildTarget(probe)}, probe, 0};
 }
 
 std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::optional<ContentRange> &range,

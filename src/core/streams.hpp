@@ -22,8 +22,8 @@ struct StreamOptions {
 struct Ask {
   size_t id;
   PageRequest request;
-  size_t columns;  // of the answer
-  uint64_t bytes;  // that the answer is likely to have
+  ReadQuery query;  // what its target says
+  uint64_t bytes;   // that the answer is likely to have
 };
 
 // One scan as several readings of its relation at a time: which requests can be sent now, and what an answer changes. A
@@ -107,8 +107,7 @@ class Streams {
   size_t next_id_ = 0, splits_ = 0, probes_sent_ = 0;
   uint64_t received_ = 0;
   int dropped_ = 0;
-  bool more_ = false;
-  bool aggregates_;
+  bool more_ = false, aggregates_ = false;
 };
 
 }  // namespace supabase

@@ -152,7 +152,7 @@ void BuildInParameter(Build *build, int number, Target target) {
     Compare(build, Op::kEq, nullptr);
   } else {
     Oid const type = getBaseType(get_base_element_type(ParameterType(build, number)));
-    ArrayElements const elements = SplitArray(type, build->parameters->values[number]);
+    ArrayElements const elements = DistinctElements(type, build->parameters->values[number]);
     InElements(build, target, type, &elements);
   }
 }

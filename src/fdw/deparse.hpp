@@ -53,6 +53,8 @@ struct ArrayElements {
   int count;
 };
 ArrayElements SplitArray(Oid element_type, Datum array);
+// The same without those that equal an earlier one.
+ArrayElements DistinctElements(Oid element_type, Datum array);
 
 // Pushes the tree onto core's builder, parameters replaced by their values' text. `values` and `isnull` are by
 // parameter number; NULL pointers stand for EXPLAIN, which shows $1, $2, …

@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "utils/array.h"
+#include "utils/typcache.h"
 }
 
 namespace supabase::pg {
@@ -61,7 +62,7 @@ List *DeparseConstants(DeparseContext *context, const Operand *operand, const Me
                        const Const *array, bool any) {
   // Compared with a null array nothing is true or false, as with a null value.
   if (array->constisnull) return CompareValue(context, operand, meaning->op, meaning->form, NullOf(type));
-  ArrayElements const elements = SplitArray(type, array->constvalue);
+  ArrayElements const elements = DistinctElements(type, array->constvalue);
   if (!IsListed(operand, meaning, any)) return EachConstant(context, operand, meaning, type, &elements, any);
   return Maybe(ListConstants(context, operand, type, &elements), !any);
 }
@@ -125,6 +126,52 @@ List *DeparseArray(DeparseContext *context, ScalarArrayOpExpr *clause) {
   return DeparseParameter(context, &operand, &meaning, array, clause->useOr);
 }
 
+namespace {
+
+struct ElementOrder {
+  const ArrayElements *elements;
+  TypeCacheEntry *type;
+};
+
+// By value, NULL last.
+int CompareValues(const ElementOrder *order, int i, int j) {
+  const ArrayElements *elements = order->elements;
+  int const null = static_cast<int>(elements->nulls[i]) - static_cast<int>(elements->nulls[j]);
+  if (null != 0 || elements->nulls[i]) return null;
+  return DatumGetInt32(FunctionCall2Coll(&order->type->cmp_proc_finfo, order->type->typcollation, elements->values[i],
+                                         elements->values[j]));
+}
+
+// Among equals the first one first.
+int CompareElements(const void *left, const void *right, void *order) {
+  int const i = *static_cast<const int *>(left), j = *static_cast<const int *>(right);
+  int const result = CompareValues(static_cast<ElementOrder *>(order), i, j);
+  return result != 0 ? result : i - j;
+}
+
+// Leaves the first of equal elements only: a list is read in parts, and a row must not be in two of them.
+void KeepDistinct(Oid element_type, ArrayElements *elements) {
+  TypeCacheEntry *type = lookup_type_cache(element_type, TYPECACHE_CMP_PROC_FINFO);
+  if (!OidIsValid(type->cmp_proc_finfo.fn_oid)) return;
+  ElementOrder order = {elements, type};
+  auto *sorted = static_cast<int *>(palloc(sizeof(int) * static_cast<Size>(elements->count + 1)));
+  auto *keep = static_cast<bool *>(palloc0(sizeof(bool) * static_cast<Size>(elements->count + 1)));
+  for (int i = 0; i < elements->count; i++)
+    sorted[i] = i;
+  qsort_arg(sorted, static_cast<size_t>(elements->count), sizeof(int), CompareElements, &order);
+  for (int i = 0; i < elements->count; i++)
+    keep[sorted[i]] = i == 0 || CompareValues(&order, sorted[i - 1], sorted[i]) != 0;
+  int kept = 0;
+  for (int i = 0; i < elements->count; i++) {
+    if (!keep[i]) continue;
+    elements->values[kept] = elements->values[i];
+    elements->nulls[kept++] = elements->nulls[i];
+  }
+  elements->count = kept;
+}
+
+}  // namespace
+
 ArrayElements SplitArray(Oid element_type, Datum array) {
   int16 length;
   bool by_value;
@@ -133,6 +180,12 @@ ArrayElements SplitArray(Oid element_type, Datum array) {
   get_typlenbyvalalign(element_type, &length, &by_value, &align);
   deconstruct_array(DatumGetArrayTypeP(array), element_type, length, by_value, align, &elements.values, &elements.nulls,
                     &elements.count);
+  return elements;
+}
+
+ArrayElements DistinctElements(Oid element_type, Datum array) {
+  ArrayElements elements = SplitArray(element_type, array);
+  KeepDistinct(element_type, &elements);
   return elements;
 }
 

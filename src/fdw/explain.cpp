@@ -15,13 +15,14 @@ const char *RequestText(ScanState *state, List *more, bool count) {
   Guard([&] {
     // The first page of a session that knows nothing yet of the server's row cap.
     RowCap unknown;
-    *text = std::string("GET ") + state->server->rest_path;
     if (count) {
-      *text += BuildCountTarget(objects->options.query);
+      *text = std::string("GET ") + state->server->rest_path + BuildCountTarget(objects->options.query);
       return;
     }
     Streams streams(objects->options, objects->how, &unknown);
-    if (streams.HasNext()) *text += streams.Next(0).request.target;
+    *text = "none: no row is wanted";
+    if (!streams.HasNext()) return;
+    *text = std::string("GET ") + state->server->rest_path + streams.Next(0).request.target;
     if (streams.parts() > 1) *text += " (first of " + std::to_string(streams.parts()) + " parts of the list)";
   });
   return ToServer(text->c_str(), text->size());

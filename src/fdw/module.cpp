@@ -68,6 +68,10 @@ Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
   routine->IterateForeignScan = IterateForeignScan;
   routine->ReScanForeignScan = ReScanForeignScan;
   routine->EndForeignScan = EndForeignScan;
+  routine->IsForeignPathAsyncCapable = IsForeignPathAsyncCapable;
+  routine->ForeignAsyncRequest = ForeignAsyncRequest;
+  routine->ForeignAsyncConfigureWait = ForeignAsyncConfigureWait;
+  routine->ForeignAsyncNotify = ForeignAsyncNotify;
   routine->ExplainForeignScan = ExplainForeignScan;
   routine->AnalyzeForeignTable = AnalyzeForeignTable;
   routine->ImportForeignSchema = ImportForeignSchema;

@@ -198,7 +198,7 @@ int StartReader(ScanState *state, const char *schema) {
 
 void StartScan(ForeignScanState *node, ScanState *state) {
   state->started = true;
-  state->exhausted = state->never = state->recheck = false;
+  state->exhausted = state->never = state->recheck = state->waiting = false;
   state->row = 0;
   if (state->local) return;
   MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.ps_ExprContext->ecxt_per_tuple_memory);
@@ -235,28 +235,23 @@ void TraceAnswers(Reader *reader) {
 }
 
 // Goes on to the next page if it is there: see Reader::Next.
-Reader::Step TryNextPage(ScanState *state) {
+Reader::Step TryNextPage(ForeignScanState *node, ScanState *state) {
   Reader *reader = state->objects->reader.get();
   state->session->Pump();
   Reader::Step const step = Guard([&] { return reader->Next(); });
   TraceAnswers(reader);
-  if (step == Reader::Step::kPage) state->row = reader->first_row();
+  if (step == Reader::Step::kRefused) Refused(node, state);
+  if (step != Reader::Step::kPage) return step;
+  if (PlanList(state, kPlanFunctions) != NIL) RememberAggregates(state->server, Aggregates::kAllowed);
+  state->row = reader->first_row();
   return step;
 }
 
-// What the step away from a page means for the scan; whether there is a page.
-bool TakeStep(ForeignScanState *node, ScanState *state, Reader::Step step) {
-  if (step == Reader::Step::kRefused) Refused(node, state);
-  if (step != Reader::Step::kPage) return false;
-  if (PlanList(state, kPlanFunctions) != NIL) RememberAggregates(state->server, Aggregates::kAllowed);
-  return true;
-}
-
-// Waits for the next page; false when there is none.
-bool NextPage(ForeignScanState *node, ScanState *state) {
+// Goes on to the next page; waits for it, unless the scan is asynchronous.
+Reader::Step NextPage(ForeignScanState *node, ScanState *state) {
   for (;;) {
-    Reader::Step const step = TryNextPage(state);
-    if (step != Reader::Step::kWait) return TakeStep(node, state, step);
+    Reader::Step const step = TryNextPage(node, state);
+    if (step != Reader::Step::kWait || node->ss.ps.async_capable) return step;
     instr_time start, end;
     INSTR_TIME_SET_CURRENT(start);
     AwaitAny(state->session);
@@ -346,6 +341,7 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->table = GetTableOptions(table_id, state->server);
   state->plan = plan->fdw_private;
   state->groups = plan->scan.scanrelid == 0;
+  state->descriptor = state->always_readable = -1;
   state->expressions = plan->fdw_exprs;
   state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
   // Its first block, which a reset keeps, holds what converting a row takes.
@@ -382,7 +378,10 @@ TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
     }
     Reader *reader = state->objects->reader.get();
     if (state->row >= reader->page().rows()) {
-      state->exhausted = !NextPage(node, state);
+      Reader::Step const step = NextPage(node, state);
+      state->exhausted = step == Reader::Step::kEnd || step == Reader::Step::kRefused;
+      state->waiting = step == Reader::Step::kWait;
+      if (state->waiting) return slot;
       continue;
     }
     const Cell *row = reader->page().Row(state->row++);

@@ -42,6 +42,9 @@ struct ScanState {
   bool recheck;                    // conditions could not be sent: filter here
   bool groups;                     // rows are groups of the table's rows, or counts of them
   bool local;                      // and are made here, by the outer plan
+  bool waiting;                    // an asynchronous scan whose next page is not there yet
+  int descriptor;                  // of the session, under a number of the scan's own; -1 before it is needed
+  int always_readable;             // likewise
   size_t row;                      // next in the page
   int column_count;
   ColumnConverter *converters;  // in select order
@@ -69,6 +72,13 @@ TupleTableSlot *LocalGroup(ForeignScanState *node);
 bool StartCounts(ScanState *state, const Datum *values, const bool *isnull);
 // Waits for the answers and stores them as the plan's one row.
 void StoreCounts(ScanState *state, TupleTableSlot *slot);
+
+// ---- async.cpp ----
+
+bool IsForeignPathAsyncCapable(ForeignPath *path);
+void ForeignAsyncRequest(AsyncRequest *request);
+void ForeignAsyncConfigureWait(AsyncRequest *request);
+void ForeignAsyncNotify(AsyncRequest *request);
 
 // FdwRoutine callbacks.
 void BeginForeignScan(ForeignScanState *node, int flags);

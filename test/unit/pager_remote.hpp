@@ -38,7 +38,13 @@ inline bool Matches(const Condition &condition, const Row &row) {
   const std::vector<Condition> &children = condition.children;
   if (condition.kind == Condition::Kind::kAnd) return std::all_of(children.begin(), children.end(), child_matches);
   if (condition.kind == Condition::Kind::kOr) return std::any_of(children.begin(), children.end(), child_matches);
+  const auto equal = [&](int64_t left) {
+    return [left](const std::optional<std::string> &value) { return std::stoll(*value) == left; };
+  };
   const int64_t left = condition.column == "a" ? row.a : condition.column == "b" ? row.b : row.v;
+  if (condition.kind == Condition::Kind::kIn) {
+    return std::any_of(condition.values.begin(), condition.values.end(), equal(left));
+  }
   const int64_t right = std::stoll(*condition.values.at(0));
   switch (condition.op) {
     case Op::kEq:
@@ -79,6 +85,7 @@ struct Remote {
   std::optional<uint64_t> cap;  // db-max-rows
   uint64_t estimate = 0;        // the planner's, for what a query's conditions keep
   bool counts = true;           // else "Prefer: count" is ignored
+  bool text = false;            // whether columns are of a text type, which sorts by the number all the same
 
   Answer Read(const ReadQuery &query, bool want_count) const {
     std::vector<const Row *> kept;
@@ -92,17 +99,23 @@ struct Remote {
     const uint64_t end = first + std::min<uint64_t>(limit, kept.size() - first);
     // An estimate below the offset is answered with 416 and no rows.
     EXPECT_FALSE(want_count && query.offset) << "an estimated count with an offset";
+    if (!query.order.empty() && query.order[0].descending) std::reverse(kept.begin(), kept.end());
     std::string body = "[";
     for (uint64_t i = first; i < end; i++) {
-      const Row &row = *kept[i];
-      body.append(i > first ? ", \n " : "").append("{\"c0\":").append(std::to_string(row.v));
-      body.append(",\"c1\":").append(std::to_string(row.b)).append(",\"c2\":").append(std::to_string(row.a)) += '}';
+      body.append(i > first ? ", \n " : "");
+      for (size_t column = 0; column < query.select.size(); column++) {
+        const std::string &name = query.select[column].name;
+        const int64_t value = name == "a" ? kept[i]->a : name == "b" ? kept[i]->b : kept[i]->v;
+        body.append(column == 0 ? "{\"c" : ",\"c").append(std::to_string(column)).append(text ? "\":\"" : "\":");
+        body.append(std::to_string(value)).append(text ? "\"" : "");
+      }
+      body += '}';
     }
     const std::string range = end > first ? std::to_string(first) + '-' + std::to_string(end - 1) : "*";
     const std::string total = want_count && counts ? std::to_string(Total(kept.size())) : "*";
     body += "]";
     const uint64_t bytes = body.size();
-    return {MakePage(std::move(body), 3), ParseContentRange(range + '/' + total), bytes};
+    return {MakePage(std::move(body), query.select.size()), ParseContentRange(range + '/' + total), bytes};
   }
 
  private:
