@@ -121,6 +121,12 @@ std::vector<Argument> SplitArguments(std::string_view object) {
   return arguments;
 }
 
+std::string JsonString(std::string_view text) {
+  std::string json;
+  AppendJsonString(json, text);
+  return json;
+}
+
 std::string ArgumentBody(const std::vector<Argument> &arguments) {
   std::string body = "{";
   for (const Argument &argument : arguments) {
@@ -159,16 +165,10 @@ Error CallProblem(const Request &request, const Response &response, const std::s
   return problem;
 }
 
-void ThrowCut(uint64_t rows, uint64_t total, const std::string &why, const std::string &hint, std::string_view label) {
-  throw Error(sqlstate::kProgramLimit, "result of the remote function is cut by the remote server's row limit",
-              "It sent " + std::to_string(rows) + " of " + std::to_string(total) + " rows. " + why, hint,
-              Context(label));
-}
-
-std::string RowsOfCall(std::string body, size_t columns, uint64_t counted) {
+std::string RowsOfCall(std::string body, size_t columns, bool empty) {
   const std::string_view text = Trim(body);
   if (!text.empty() && text.front() == '[') return body;
-  if (counted == 0) return "[]";
+  if (empty) return "[]";
   if (text != "null") return "[" + body + "]";
   std::string row = "[{";
   for (size_t i = 0; i < columns; ++i)
@@ -231,8 +231,8 @@ void FunctionCall::Start() {
   } else {
     const std::optional<std::string> query = ArgumentQuery(arguments_);
     if (!query) {
-      ThrowCut(received_, total_, "The rest cannot be asked for because the arguments do not fit a read-only request.",
-               "Have the function return fewer rows at a time, or raise max-rows of the remote server.", last_.label);
+      throw CutProblem(options_.function, received_, total_,
+                       "The rest cannot be asked for because the arguments do not fit a read-only request.");
     }
     request.method = "GET";
     request.headers.emplace_back("Accept-Profile", options_.schema);
@@ -262,9 +262,8 @@ void FunctionCall::Take() {
   }
   if (response.status != 200 && response.status != 206) {
     if (!first_ && RemoteCode(response) == "25006") {
-      ThrowCut(received_, total_,
-               "The function writes, so it is not called again for the rest; what it has written stays.",
-               "Have it return fewer rows at a time, or raise max-rows of the remote server.", last_.label);
+      throw CutProblem(options_.function, received_, total_,
+                       "The function writes, so it is not called again for the rest; what it has written stays.");
     }
     throw CallProblem(transfer->request(), response,
                       "The names of the arguments must be those of the remote function; those without a default must "
@@ -299,8 +298,8 @@ void FunctionCall::CheckContinuation(const std::optional<ContentRange> &range) {
     const bool same =
         total == total_ && range && range->first == received_ - 1 && !rows_.empty() && rows_.front() == last_row_;
     if (!same) {
-      ThrowCut(received_, total_, "Called again for the rest, the function returned other rows.",
-               "Have it return its rows in a fixed order, or raise max-rows of the remote server.", last_.label);
+      throw CutProblem(options_.function, received_, total_,
+                       "Called again for the rest, the function returned other rows.");
     }
     rows_.erase(rows_.begin());
     if (rows_.empty() && received_ < total_) Malformed(last_.label, "The remote server sends one row at a time.");

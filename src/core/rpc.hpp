@@ -27,6 +27,9 @@ struct Argument {
 // any other text.
 std::vector<Argument> SplitArguments(std::string_view object);
 
+// A text as a JSON string.
+std::string JsonString(std::string_view text);
+
 // The arguments as a JSON object.
 std::string ArgumentBody(const std::vector<Argument> &arguments);
 
@@ -43,13 +46,9 @@ std::string FunctionPath(std::string_view function);
 // caller can tell about the first.
 Error CallProblem(const Request &request, const Response &response, const std::string &hint);
 
-// Throws the Error (54000) about an answer that the row cap cut to `rows` of `total` rows.
-[[noreturn]] void ThrowCut(uint64_t rows, uint64_t total, const std::string &why, const std::string &hint,
-                           std::string_view label);
-
-// The answer to a call as rows of an aliased read (DecodePage): `[…]` stays, `{…}` is one row, null one of NULLs or,
-// when `counted` is 0, none.
-std::string RowsOfCall(std::string body, size_t columns, uint64_t counted);
+// The answer to a call as rows of an aliased read (DecodePage): `[…]` stays, `{…}` is one row, null one of NULLs;
+// neither is a row when the answer is `empty` by its Content-Range.
+std::string RowsOfCall(std::string body, size_t columns, bool empty);
 // The same for a function that returns plain values: each becomes {"c0":value}, with `as_text` {"c0":"its JSON text"}.
 // `set`: the body is an array of them.
 std::string RowsOfValues(std::string_view body, bool set, bool as_text);

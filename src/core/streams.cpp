@@ -18,7 +18,8 @@ Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap)
     : how_(how),
       cap_(cap),
       aggregates_(std::any_of(options.query.select.begin(), options.query.select.end(),
-                              [](const SelectColumn &column) { return !column.function.empty(); })) {
+                              [](const SelectColumn &column) { return !column.function.empty(); })),
+      function_(options.query.function) {
   // A limit is of all rows together: what one reading may bring is known when the one before is done.
   if (options.row_limit) how_.parallel = 1;
   if (how_.parallel == 0 || how_.ordered) how_.parallel = 1;

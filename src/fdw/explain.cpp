@@ -15,7 +15,7 @@ const char *RequestText(ScanState *state, List *more, bool count) {
   Guard([&] {
     // The first page of a session that knows nothing yet of the server's row cap.
     RowCap unknown;
-    *text = std::string("GET ") + state->server->rest_path;
+    *text = std::string(objects->by_get ? "GET " : "POST ") + state->server->rest_path;
     if (count) {
       *text += BuildCountTarget(objects->options.query);
       return;
@@ -24,6 +24,14 @@ const char *RequestText(ScanState *state, List *more, bool count) {
     if (streams.HasNext()) *text += streams.Next(0).request.target;
     if (streams.parts() > 1) *text += " (first of " + std::to_string(streams.parts()) + " parts of the list)";
   });
+  return ToServer(text->c_str(), text->size());
+}
+
+// After RequestText.
+const char *ArgumentsText(ScanState *state) {
+  auto *text = Own<std::string>(CurrentMemoryContext);
+  const ScanObjects *objects = state->objects;
+  Guard([&] { *text = ArgumentBody(objects->arguments); });
   return ToServer(text->c_str(), text->size());
 }
 
@@ -64,6 +72,7 @@ void ExplainForeignScan(ForeignScanState *node, ExplainState *explain) {
   if (explain->analyze) ShowCounters(state->objects, explain);
   if (!explain->verbose) return;
   ShowRequests(state, explain);
+  if (state->table->function != nullptr) ExplainPropertyText("Remote Arguments", ArgumentsText(state), explain);
   ShowReasons(state, explain);
 }
 

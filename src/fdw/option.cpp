@@ -475,6 +475,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
       BoolOption(foreign->options, "case_mapping", BoolOption(foreign_server->options, "case_mapping", false));
   List *server_options = foreign_server->options;
   table->use_remote_estimate =
+      table->function == nullptr &&
       BoolOption(foreign->options, "use_remote_estimate", BoolOption(server_options, "use_remote_estimate", false));
   table->startup_cost = RealOption(foreign->options, "fdw_startup_cost", 0,
                                    RealOption(server_options, "fdw_startup_cost", 0, kDefaultStartupCost));

@@ -276,9 +276,10 @@ void AddUpperPath(PlannerInfo *root, UpperInfo *upper, RelOptInfo *output, PathT
 bool IsPlainScan(PlannerInfo *root, RelOptInfo *input) {
   Query *parse = root->parse;
   return input->reloptkind == RELOPT_BASEREL && input->fdw_private != nullptr && InfoOf(input)->local == NIL &&
-         input->cheapest_total_path != nullptr && input->cheapest_total_path->param_info == nullptr &&
-         bms_is_empty(input->lateral_relids) && parse->rowMarks == NIL && parse->groupingSets == NIL &&
-         !root->hasPseudoConstantQuals && bms_equal(root->all_baserels, input->relids);
+         InfoOf(input)->deparse.table->function == nullptr && input->cheapest_total_path != nullptr &&
+         input->cheapest_total_path->param_info == nullptr && bms_is_empty(input->lateral_relids) &&
+         parse->rowMarks == NIL && parse->groupingSets == NIL && !root->hasPseudoConstantQuals &&
+         bms_equal(root->all_baserels, input->relids);
 }
 
 void Consider(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, PathTarget *target, List *groups,
