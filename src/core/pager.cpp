@@ -148,7 +148,7 @@ void Pager::ReceivedCall(const Page &page, const std::optional<ContentRange> &ra
   if (finished_) return;
   if (options_.paging == Paging::kOnce || !total) {
     throw CutProblem(options_.query.relation, received_, total.value_or(received_),
-                     "The function may write, so it is called only once; the option rpc_read_only says otherwise.");
+                     "It may write, as the option rpc_read_only is not set, so it is not called again.");
   }
   if (rows == overlap_) throw Error(sqlstate::kProtocolViolation, "remote server sent the same page again");
   total_ = *total;

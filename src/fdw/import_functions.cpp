@@ -270,6 +270,10 @@ void ReadCall(FunctionCallInfo fcinfo, Import *import) {
   import->local_schema = NameStr(*PG_GETARG_NAME(1));
   (void)get_namespace_oid(import->local_schema, false);
   import->remote_schema = PG_ARGISNULL(2) ? import->server->schema_name : text_to_cstring(PG_GETARG_TEXT_PP(2));
+  // The names stand in a comment of the wrappers' bodies, which a line break would end.
+  if (strpbrk(import->server->name, "\r\n") != nullptr || strpbrk(import->remote_schema, "\r\n") != nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_NAME), errmsg("names must not contain line breaks")));
+  }
   import->extension_schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
   Datum const results = PG_ARGISNULL(3) ? DirectFunctionCall1(jsonb_in, CStringGetDatum("{}")) : PG_GETARG_DATUM(3);
   import->results = DatumGetJsonbP(results);

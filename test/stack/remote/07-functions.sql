@@ -48,7 +48,7 @@ create function public.fn_setof_json(n int) returns setof jsonb language sql sta
   $$ select jsonb_build_array(i) from generate_series(1, n) i $$;
 create function public.fn_list(n int) returns int[] language sql immutable as
   $$ select array(select i from generate_series(1, n) i) $$;
-create function public.fn_out(a int, out b int, inout c text) language sql immutable as $$ select a * 2, c || '!' $$;
+create function public.fn_out(a int, inout c text, out b int) language sql immutable as $$ select c || '!', a * 2 $$;
 create function public.fn_table(n int) returns table (id int, label text, amount numeric, extra json)
 language sql stable as $$
   select i, 'row ' || i, i * 1.50, json_build_object('i', i) from generate_series(n, 1, -1) i
