@@ -8,6 +8,7 @@
 
 #include "http_driver.hpp"
 #include "query.hpp"
+#include "reader.hpp"
 #include "request.hpp"
 #include "test_server.hpp"
 
@@ -21,7 +22,7 @@ using test::Log;
 using test::Server;
 
 struct Failure {
-  std::string sqlstate, message, detail;
+  std::string sqlstate, message, detail, hint;
 };
 
 // What the function throws; empty for nothing.
@@ -30,7 +31,7 @@ Failure ErrorOf(const std::function<void()> &function) {
     function();
     return {};
   } catch (const Error &error) {
-    return {error.sqlstate(), error.what(), error.detail()};
+    return {error.sqlstate(), error.what(), error.detail(), error.hint()};
   }
 }
 
@@ -130,7 +131,7 @@ struct CallRun {
   Failure failure;
 };
 
-CallRun Run(const Server &server, const std::string &arguments, ResultShape shape = ResultShape::kAuto) {
+CallRun CallAll(const Server &server, const std::string &arguments, ResultShape shape = ResultShape::kAuto) {
   Session session;
   FunctionCall::Options options;
   options.prototype = test::Get(server.url());
@@ -170,7 +171,7 @@ TEST(FunctionCall, ShapeFollowsTheNumberOfRows) {
                                          {"[7]", "0-0/1", ResultShape::kValue, {"[7]"}},
                                          {"{\"a\":1e400}", "0-0/1", ResultShape::kAuto, {"{\"a\":1e400}"}}}) {
     const Server server(Each([&](const std::string &) { return Json("200 OK", c.body, c.range); }));
-    const CallRun run = Run(server, "{}", c.shape);
+    const CallRun run = CallAll(server, "{}", c.shape);
     EXPECT_EQ(run.failure.sqlstate, "") << c.body << c.range;
     EXPECT_EQ(run.rows, c.rows) << c.body << c.range;
   }
@@ -178,7 +179,7 @@ TEST(FunctionCall, ShapeFollowsTheNumberOfRows) {
 
 TEST(FunctionCall, NoContentIsNoRow) {
   const Server server(Each([](const std::string &) { return Answer("204 No Content", ""); }));
-  const CallRun run = Run(server, "{}");
+  const CallRun run = CallAll(server, "{}");
   EXPECT_EQ(run.failure.sqlstate, "");
   EXPECT_TRUE(run.rows.empty());
 }
@@ -189,7 +190,7 @@ TEST(FunctionCall, PostsOnceAndNeverAgainAfterAnOpenOutcome) {
     log.Add(request);
     return Answer("502 Bad Gateway", "");
   }));
-  const CallRun run = Run(server, "{\"a\":1}");
+  const CallRun run = CallAll(server, "{\"a\":1}");
   EXPECT_NE(run.failure.sqlstate, "");
   ASSERT_EQ(log.size(), 1U);
   const std::string request = log.entries()[0];
@@ -207,7 +208,7 @@ TEST(FunctionCall, RestOfACutResultComesByGetFromTheLastRow) {
     if (log.size() == 3) return Json("206 Partial Content", "[3,4]", "2-3/5");
     return Json("206 Partial Content", "[4,5]", "3-4/5");
   }));
-  const CallRun run = Run(server, "{\"a\":\"x\"}");
+  const CallRun run = CallAll(server, "{\"a\":\"x\"}");
   EXPECT_EQ(run.failure.sqlstate, "") << run.failure.message;
   EXPECT_EQ(run.rows, (std::vector<std::string>{"1", "2", "3", "4", "5"}));
   ASSERT_EQ(log.size(), 4U);
@@ -232,7 +233,7 @@ TEST(FunctionCall, ACutResultThatCannotBeCompletedIsAnError) {
       log.Add(request);
       return log.size() == 1 ? Json("206 Partial Content", "[1,2]", "0-1/3") : c.second;
     }));
-    const CallRun run = Run(server, c.arguments);
+    const CallRun run = CallAll(server, c.arguments);
     EXPECT_EQ(run.failure.sqlstate, "54000") << c.detail;
     EXPECT_NE(run.failure.detail.find(c.detail), std::string::npos) << run.failure.detail;
   }
@@ -243,7 +244,7 @@ TEST(FunctionCall, AFunctionThatIsMissingHasItsOwnCode) {
     const std::string body = std::string(R"({"code":")") + code + R"(","message":"m","details":null,"hint":null})";
     const Server server(
         Each([&](const std::string &) { return Answer("404 Not Found", body, "Content-Type: application/json\r\n"); }));
-    EXPECT_EQ(Run(server, "{}").failure.sqlstate, sqlstate);
+    EXPECT_EQ(CallAll(server, "{}").failure.sqlstate, sqlstate);
   }
 }
 
@@ -251,8 +252,116 @@ TEST(FunctionCall, AnswersThatContradictTheirRangeAreRefused) {
   for (const auto &[body, range] : {std::pair{"[1,2]", "0-2/3"}, {"5", "0-1/2"}, {"[1", "0-0/1"}, {"", "0-0/1"}}) {
     const Server server(
         Each([&, body = body, range = range](const std::string &) { return Json("200 OK", body, range); }));
-    EXPECT_EQ(Run(server, "{}").failure.sqlstate, "08P01") << body;
+    EXPECT_EQ(CallAll(server, "{}").failure.sqlstate, "08P01") << body;
   }
+}
+
+// ---- A function's rows as a table's ----
+
+struct ReadRun {
+  std::vector<std::string> rows;  // first cell of each
+  Failure failure;
+};
+
+ReadRun ReadAll(const Server &server, PagerOptions options) {
+  Session session;
+  RowCap cap;
+  Request prototype = test::Get(server.url());
+  prototype.label = "GET ";
+  options.query.relation = "f";
+  options.query.select = {{"a", false}};
+  if (!options.query.function) options.query.function.emplace();
+  options.query.function->hint = "the hint";
+  ReadRun run;
+  run.failure = ErrorOf([&] {
+    Reader reader(&session, prototype, Pager(std::move(options), &cap), 0);
+    while (const Transfer *transfer = reader.Waiting()) {
+      ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
+      reader.Take();
+      for (size_t row = reader.first_row(); row < reader.page().rows(); row++) {
+        const Cell &cell = reader.page().Row(row)[0];
+        run.rows.push_back(cell.kind == Cell::Kind::kNull ? "NULL" : std::string(cell.data, cell.size));
+      }
+    }
+  });
+  return run;
+}
+
+PagerOptions CallOptions(Paging paging, FunctionSource::Result result = FunctionSource::Result::kRows) {
+  PagerOptions options;
+  options.paging = paging;
+  options.query.function.emplace();
+  options.query.function->result = result;
+  return options;
+}
+
+TEST(FunctionTable, AnswersOfEveryShape) {
+  using Result = FunctionSource::Result;
+  struct Case {
+    const char *body, *range;
+    Result result;
+    std::vector<std::string> rows;
+  };
+  for (const Case &c : std::vector<Case>{{R"([{"c0":1},{"c0":2}])", "0-1/2", Result::kRows, {"1", "2"}},
+                                         {R"({"c0":1})", "0-0/1", Result::kRows, {"1"}},
+                                         {"null", "0-0/1", Result::kRows, {"NULL"}},
+                                         {"null", "*/0", Result::kRows, {}},
+                                         {"[1,2]", "0-1/2", Result::kValues, {"1", "2"}},
+                                         {"5", "0-0/1", Result::kValue, {"5"}},
+                                         {"[1,2]", "0-0/1", Result::kValue, {"[1,2]"}}}) {
+    const Server server(Each([&](const std::string &) { return Json("200 OK", c.body, c.range); }));
+    const ReadRun run = ReadAll(server, CallOptions(Paging::kOnce, c.result));
+    EXPECT_EQ(run.failure.sqlstate, "") << c.body << run.failure.message;
+    EXPECT_EQ(run.rows, c.rows) << c.body;
+  }
+}
+
+TEST(FunctionTable, IsAskedOnceWithoutALimitAndACutIsAnError) {
+  Log log;
+  const Server server(Each([&](const std::string &request) {
+    log.Add(request);
+    return Json("206 Partial Content", R"([{"c0":1},{"c0":2}])", "0-1/3");
+  }));
+  const ReadRun run = ReadAll(server, CallOptions(Paging::kOnce));
+  EXPECT_EQ(run.failure.sqlstate, "54000");
+  ASSERT_EQ(log.size(), 1U);
+  EXPECT_EQ(log.entries()[0].rfind("GET /rpc/f?select=c0:a HTTP", 0), 0U) << log.entries()[0];
+  EXPECT_NE(log.entries()[0].find("Prefer: count=exact"), std::string::npos);
+  PagerOptions limited = CallOptions(Paging::kOnce);
+  limited.row_limit = 2;
+  const ReadRun enough = ReadAll(server, std::move(limited));
+  EXPECT_EQ(enough.failure.sqlstate, "");
+  EXPECT_EQ(enough.rows.size(), 2U);
+}
+
+TEST(FunctionTable, ThatOnlyReadsIsReadOnFromItsLastRow) {
+  Log log;
+  std::string third = R"([{"c0":2},{"c0":3}])";
+  const Server server(Each([&](const std::string &request) {
+    log.Add(request);
+    return log.size() % 2 == 1 ? Json("206 Partial Content", R"([{"c0":1},{"c0":2}])", "0-1/3")
+                               : Json("206 Partial Content", third, "1-2/3");
+  }));
+  const ReadRun run = ReadAll(server, CallOptions(Paging::kRepeat));
+  EXPECT_EQ(run.failure.sqlstate, "") << run.failure.message;
+  EXPECT_EQ(run.rows, (std::vector<std::string>{"1", "2", "3"}));
+  EXPECT_EQ(log.entries()[1].rfind("GET /rpc/f?select=c0:a&offset=1 HTTP", 0), 0U) << log.entries()[1];
+  third = R"([{"c0":9},{"c0":3}])";
+  EXPECT_EQ(ReadAll(server, CallOptions(Paging::kRepeat)).failure.sqlstate, "54000");
+}
+
+TEST(FunctionTable, NoContentIsNoRowAndAMissingFunctionHasTheHint) {
+  const Server empty(Each([](const std::string &) { return Answer("204 No Content", ""); }));
+  const ReadRun none = ReadAll(empty, CallOptions(Paging::kOnce));
+  EXPECT_EQ(none.failure.sqlstate, "");
+  EXPECT_TRUE(none.rows.empty());
+  const Server missing(Each([](const std::string &) {
+    return Answer("404 Not Found", R"({"code":"PGRST202","message":"m","details":null,"hint":null})",
+                  "Content-Type: application/json\r\n");
+  }));
+  const ReadRun run = ReadAll(missing, CallOptions(Paging::kOnce));
+  EXPECT_EQ(run.failure.sqlstate, "42883");
+  EXPECT_EQ(run.failure.hint, "the hint");
 }
 
 // ---- FreeRequest ----
