@@ -332,12 +332,12 @@ ForeignScan *GetUpperPlan(RelOptInfo *rel, List *tlist, Plan *outer_plan) {
     order = AddOrder(order, info, static_cast<AttrNumber>(list_nth_int(upper->columns, i)));
   int const at_most = upper->group_columns == 0 ? 1 : -1;
   List *limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
-  ScanPlan const plan = {info->trees,  upper->columns,
-                         NIL,          order,
-                         limit,        at_most,
-                         NIL,          false,
-                         true,         upper->counts_only ? NIL : upper->functions,
-                         upper->counts};
+  ScanPlan const plan = {info->trees,   upper->columns,
+                         NIL,           order,
+                         limit,         at_most,
+                         NIL,           false,
+                         true,          upper->counts_only ? NIL : upper->functions,
+                         upper->counts, NIL};
   return make_foreignscan(tlist, upper->having, 0, upper->deparse.parameters, MakePlanPrivate(&plan), upper->tlist, NIL,
                           outer_plan);
 }

@@ -274,10 +274,13 @@ ReadRun ReadAll(const Server &server, PagerOptions options) {
   options.query.function->hint = "the hint";
   ReadRun run;
   run.failure = ErrorOf([&] {
-    Reader reader(&session, prototype, Pager(std::move(options), &cap), 0);
-    while (const Transfer *transfer = reader.Waiting()) {
-      ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
-      reader.Take();
+    Reader reader(&session, prototype, Streams(std::move(options), {1, true}, &cap), 0);
+    for (;;) {
+      Reader::Step step = reader.Next();
+      if (step == Reader::Step::kWait) {
+        ASSERT_TRUE(DriveUntil(session, [&] { return (step = reader.Next()) != Reader::Step::kWait; }));
+      }
+      if (step != Reader::Step::kPage) break;
       for (size_t row = reader.first_row(); row < reader.page().rows(); row++) {
         const Cell &cell = reader.page().Row(row)[0];
         run.rows.push_back(cell.kind == Cell::Kind::kNull ? "NULL" : std::string(cell.data, cell.size));
