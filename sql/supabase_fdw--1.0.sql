@@ -36,3 +36,39 @@ RETURNS supabase_identity
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_set_auth_from_request(text, name) IS
   'make remote requests of this transaction as the user of the token in a header of the local PostgREST request';
+
+-- Functions for remote data --------------------------------------------------------------------------------------------
+
+CREATE FUNCTION supabase_rpc(server name, function text, args jsonb DEFAULT '{}', schema text DEFAULT 'public',
+                             result text DEFAULT 'auto')
+RETURNS SETOF jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_rpc(name, text, jsonb, text, text) IS 'call a remote function; a row for each row of its result';
+
+CREATE FUNCTION supabase_request(server name, method text, path text, query jsonb DEFAULT '{}',
+                                 body jsonb DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_request(name, text, text, jsonb, jsonb) IS 'send one request to the Data API';
+
+CREATE FUNCTION supabase_import_functions(server name, local_schema name, schema text DEFAULT 'public',
+                                          results jsonb DEFAULT '{}')
+RETURNS SETOF text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_import_functions(name, name, text, jsonb) IS
+  'create a local function for each function of a remote schema';
+
+CREATE FUNCTION supabase_check_schema(server name, local_schema name)
+RETURNS TABLE (table_name text, column_name text, problem text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_check_schema(name, name) IS 'where foreign tables differ from what the remote server has';
+
+CREATE FUNCTION supabase_disconnect(server name DEFAULT NULL) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_disconnect(name) IS 'close idle connections of this session; whether there were any';
+
+-- What sends a request is for those whom somebody lets.
+REVOKE EXECUTE ON FUNCTION supabase_rpc(name, text, jsonb, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_request(name, text, text, jsonb, jsonb) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_import_functions(name, name, text, jsonb) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_check_schema(name, name) FROM PUBLIC;

@@ -443,4 +443,8 @@ void Session::CloseIdle() noexcept {
   impl_->Arm();
 }
 
+bool Session::connected() const noexcept {
+  return impl_->sockets.count() > 0;
+}
+
 }  // namespace supabase

@@ -65,6 +65,8 @@ class Session {
   int active() const noexcept;
   // Closes idle connections.
   void CloseIdle() noexcept;
+  // Whether there is any connection.
+  bool connected() const noexcept;
 
  private:
   friend class Transfer;

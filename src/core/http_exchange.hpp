@@ -41,6 +41,7 @@ class SocketTable {
   void Remove(int fd) noexcept;
   // -1 when there is none.
   int Find(int local_port, int peer_port) const noexcept;
+  size_t count() const noexcept { return fds_.size(); }
 
  private:
   std::vector<int> fds_;

@@ -22,9 +22,12 @@ constexpr size_t kMaxNameBytes = 63;
 constexpr size_t kMaxColumns = 1600;
 // Each note becomes a message to the user.
 constexpr size_t kMaxNotes = 100;
+// FUNC_MAX_ARGS of PostgreSQL as everyone builds it.
+constexpr size_t kMaxArguments = 100;
 // Two names and a dot.
 constexpr size_t kMaxReferenceBytes = 2 * kMaxNameBytes + 1;
 constexpr int kMaxLength = 1 << 30;
+constexpr std::string_view kFunctionPath = "/rpc/";
 
 [[noreturn]] void Refuse(const std::string &detail) {
   throw Error(sqlstate::kProtocolViolation, "remote did not answer with a description of its tables", detail,
@@ -112,6 +115,13 @@ void ReadDescription(const std::string &description, RemoteColumn &column) {
   column.comment = has_comment ? CleanComment(text.substr(0, note - kGap.size())) : std::string();
 }
 
+// Notes that something is left out.
+void LeaveOut(const char *kind, const std::string &name, const std::string &fault, size_t &count,
+              std::vector<std::string> &notes) {
+  if (++count > kMaxNotes) return;
+  notes.push_back(std::string(kind) + " \"" + CleanText(name, kMaxNameBytes) + "\" is left out because " + fault + ".");
+}
+
 // --- The document ---------------------------------------------------------------------------------------------------
 
 // A definition while it is read.
@@ -120,6 +130,17 @@ struct Draft {
   std::unordered_set<std::string> column_names;
   std::unordered_set<std::string> required;
   std::string fault;  // why it is left out
+};
+
+// A function while it is read.
+struct FunctionDraft {
+  RemoteFunction function;
+  std::unordered_set<std::string> required;
+  std::vector<std::string> required_order, get_order;  // names as declared
+  std::unordered_set<std::string> variadic;
+  std::string parameter;           // of GET, the one being read: its name
+  bool parameter_repeats = false;  // its collectionFormat is "multi"
+  std::string fault;
 };
 
 // Follows the parser's events and keeps what is in the places it knows. Events instead of a document: order and
@@ -156,10 +177,22 @@ class DocumentReader : public nlohmann::json_sax<Json> {
   bool StartTable(const std::string &name);
   void StartColumn(const std::string &name);
   void EndTable();
-  void LeaveOut(const std::string &table, const std::string &fault);
+  bool StartFunction(const std::string &path);
+  void StartArgument(const std::string &name);
+  void FunctionString(const std::string &value);
+  void EndParameter();
+  void EndFunction();
 
   bool InDefinitions() const { return path_.size() > 1 && path_[0] == "definitions"; }
   bool InProperties() const { return path_.size() > 2 && InDefinitions() && path_[2] == "properties"; }
+  bool InFunction() const { return path_.size() > 1 && path_[0] == "paths" && StartsWith(path_[1], kFunctionPath); }
+  // Where POST describes its arguments: "parameters" is an array, whose elements have no key.
+  bool InBodySchema() const {
+    return path_.size() > 6 && InFunction() && path_[2] == "post" && path_[3] == "parameters" && path_[5] == "schema";
+  }
+  bool InParameter() const {
+    return path_.size() == 6 && InFunction() && path_[2] == "get" && path_[3] == "parameters";
+  }
   // Whether the value that comes next belongs to the column read last.
   bool InColumn() const { return path_.size() == 5 && InProperties(); }
   // Whether the value that comes next is the document, the definitions, a table, its columns or one column. With these
@@ -176,7 +209,9 @@ class DocumentReader : public nlohmann::json_sax<Json> {
   Draft draft_;
   std::unordered_set<std::string> table_names_;
   std::unordered_set<std::string> writable_paths_;
-  size_t left_out_ = 0;
+  FunctionDraft function_;
+  std::unordered_set<std::string> function_names_;
+  size_t left_out_ = 0, functions_left_out_ = 0;
 };
 
 // A value that is no object.
@@ -194,6 +229,8 @@ bool DocumentReader::Enter() {
 bool DocumentReader::Leave() {
   path_.pop_back();
   if (path_.size() == 2 && InDefinitions()) EndTable();
+  if (path_.size() == 2 && InFunction()) EndFunction();
+  if (path_.size() == 5 && InFunction() && path_[2] == "get" && path_[3] == "parameters") EndParameter();
   return true;
 }
 
@@ -201,6 +238,8 @@ bool DocumentReader::key(string_t &name) {
   path_.back() = name;
   if (path_.size() == 2 && InDefinitions()) return StartTable(name);
   if (path_.size() == 4 && InProperties()) StartColumn(name);
+  if (path_.size() == 2 && InFunction()) return StartFunction(name);
+  if (path_.size() == 8 && InBodySchema() && path_[6] == "properties") StartArgument(name);
   if (path_.size() == 3 && path_[0] == "paths" && (name == "post" || name == "patch" || name == "delete")) {
     writable_paths_.insert(path_[1]);
   }
@@ -221,6 +260,7 @@ bool DocumentReader::string(string_t &value) {
     if (path_[4] == "format") column.format = value;
     if (path_[4] == "description") ReadDescription(value, column);
   }
+  if (InFunction()) FunctionString(value);
   return Value();
 }
 
@@ -263,17 +303,85 @@ void DocumentReader::EndTable() {
   } else if (table.columns.empty()) {
     draft_.fault = "it has no columns";
   }
-  if (!draft_.fault.empty()) return LeaveOut(table.name, draft_.fault);
+  if (!draft_.fault.empty()) return LeaveOut("Table", table.name, draft_.fault, left_out_, schema_.left_out);
   table.is_view = draft_.required.empty();
   for (RemoteColumn &column : table.columns)
     column.not_null = draft_.required.count(column.name) > 0;
   schema_.tables.push_back(std::move(table));
 }
 
-void DocumentReader::LeaveOut(const std::string &table, const std::string &fault) {
-  ++left_out_;
-  if (left_out_ > kMaxNotes) return;
-  schema_.left_out.push_back("Table \"" + CleanText(table, kMaxNameBytes) + "\" is left out because " + fault + ".");
+bool DocumentReader::StartFunction(const std::string &path) {
+  if (!function_names_.insert(path).second) return Stop("A function occurs twice.");
+  function_ = FunctionDraft();
+  function_.function.name = path.substr(kFunctionPath.size());
+  return true;
+}
+
+void DocumentReader::StartArgument(const std::string &name) {
+  std::vector<RemoteArgument> &arguments = function_.function.arguments;
+  const bool repeated = std::any_of(arguments.begin(), arguments.end(),
+                                    [&](const RemoteArgument &other) { return other.value.name == name; });
+  std::string fault;
+  if (repeated) {
+    fault = "argument \"" + CleanText(name, kMaxNameBytes) + "\" occurs twice";
+  } else if (const char *what = name.empty() ? nullptr : NameFault(name)) {
+    fault = std::string("the name of an argument ") + what;
+  } else if (arguments.size() == kMaxArguments) {
+    fault = "it has more than 100 arguments";
+  }
+  if (function_.fault.empty()) function_.fault = fault;
+  // Of a function that is left out only the argument being read is kept.
+  if (!function_.fault.empty()) arguments.clear();
+  arguments.emplace_back().value.name = name;
+}
+
+void DocumentReader::FunctionString(const std::string &value) {
+  if (InParameter() && path_[5] == "name") function_.parameter = value;
+  if (InParameter() && path_[5] == "collectionFormat") function_.parameter_repeats = value == "multi";
+  if (!InBodySchema()) return;
+  if (path_.size() == 7 && path_[6] == "description") function_.function.comment = CleanComment(value);
+  if (path_.size() == 8 && path_[6] == "required" && function_.required.insert(value).second) {
+    function_.required_order.push_back(value);
+  }
+  if (path_.size() == 9 && path_[6] == "properties" && path_[8] == "format") {
+    function_.function.arguments.back().value.format = value;
+  }
+}
+
+void DocumentReader::EndParameter() {
+  function_.get_order.push_back(function_.parameter);
+  if (function_.parameter_repeats) function_.variadic.insert(function_.parameter);
+  function_.parameter_repeats = false;
+}
+
+// POST lists the arguments by name, GET as they are declared; what only POST has comes with its required ones first,
+// which it lists as declared.
+void DocumentReader::EndFunction() {
+  RemoteFunction &function = function_.function;
+  if (const char *what = NameFault(function.name)) function_.fault = std::string("its name ") + what;
+  for (const RemoteArgument &argument : function.arguments) {
+    if (argument.value.name.empty() && function.arguments.size() > 1 && function_.fault.empty()) {
+      function_.fault = "it has arguments without a name";
+    }
+  }
+  if (!function_.fault.empty()) {
+    return LeaveOut("Function", function.name, function_.fault, functions_left_out_, schema_.functions_left_out);
+  }
+  const auto rank = [](const std::vector<std::string> &names, const std::string &name) {
+    return std::find(names.begin(), names.end(), name) - names.begin();
+  };
+  for (RemoteArgument &argument : function.arguments) {
+    argument.required = function_.required.count(argument.value.name) > 0;
+    argument.variadic = function_.variadic.count(argument.value.name) > 0;
+  }
+  std::stable_sort(function.arguments.begin(), function.arguments.end(),
+                   [&](const RemoteArgument &a, const RemoteArgument &b) {
+                     const std::string &x = a.value.name, &y = b.value.name;
+                     const auto x_get = rank(function_.get_order, x), y_get = rank(function_.get_order, y);
+                     if (x_get != y_get) return x_get < y_get;
+                     return rank(function_.required_order, x) < rank(function_.required_order, y);
+                   });
+  schema_.functions.push_back(std::move(function));
 }
 
 RemoteSchema DocumentReader::Finish() {
@@ -282,8 +390,14 @@ RemoteSchema DocumentReader::Finish() {
     table.writable = writable_paths_.count("/" + table.name) > 0;
   std::sort(schema_.tables.begin(), schema_.tables.end(),
             [](const RemoteTable &a, const RemoteTable &b) { return a.name < b.name; });
+  std::sort(schema_.functions.begin(), schema_.functions.end(),
+            [](const RemoteFunction &a, const RemoteFunction &b) { return a.name < b.name; });
   if (left_out_ > kMaxNotes) {
     schema_.left_out.push_back(std::to_string(left_out_ - kMaxNotes) + " more tables are left out.");
+  }
+  if (functions_left_out_ > kMaxNotes) {
+    schema_.functions_left_out.push_back(std::to_string(functions_left_out_ - kMaxNotes) +
+                                         " more functions are left out.");
   }
   return std::move(schema_);
 }

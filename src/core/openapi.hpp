@@ -8,10 +8,10 @@
 
 namespace supabase {
 
-// PostgREST's root document (Swagger 2.0) as tables and columns. Names and types come from outside: a table is left out
-// with a note when its name or a column's cannot be one here (empty, control characters, over 63 bytes, a system
-// column's name, twice in the table), or when it has no columns or more than 1600. Invalid UTF-8 makes the whole
-// document invalid.
+// PostgREST's root document (Swagger 2.0) as tables, columns and functions. Names and types come from outside: a table
+// is left out with a note when its name or a column's cannot be one here (empty, control characters, over 63 bytes, a
+// system column's name, twice in the table), or when it has no columns or more than 1600; so is a function whose name
+// or an argument's cannot be one, or that has more than 100 arguments. Invalid UTF-8 makes the whole document invalid.
 
 struct RemoteColumn {
   std::string name;
@@ -32,10 +32,26 @@ struct RemoteTable {
   bool is_view = false;   // no column is required: a table with a key always has one that is
 };
 
+struct RemoteArgument {
+  RemoteColumn value;     // name, format and type only; no name: the one argument of a function that takes it as body
+  bool required = false;  // has no default
+  bool variadic = false;
+};
+
+// A function, as the document tells it: of overloaded ones only one, of the result nothing.
+struct RemoteFunction {
+  std::string name;
+  std::string comment;
+  std::vector<RemoteArgument> arguments;  // as declared, as far as the document tells the order
+};
+
 struct RemoteSchema {
-  std::string version;                // PostgREST's, "12.0.2"
-  std::vector<RemoteTable> tables;    // by name
-  std::vector<std::string> left_out;  // why a table was left out, one sentence each; the 101st counts the rest
+  std::string version;                    // PostgREST's, "12.0.2"
+  std::vector<RemoteTable> tables;        // by name
+  std::vector<RemoteFunction> functions;  // by name
+  // Why a table or a function was left out, one sentence each; the 101st counts the rest.
+  std::vector<std::string> left_out;
+  std::vector<std::string> functions_left_out;
 };
 
 // Throws Error 08P01 when the body is not such a document.

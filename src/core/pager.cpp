@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include <limits>
+
 #include "error.hpp"
+#include "problem.hpp"
 
 namespace supabase {
 
@@ -35,6 +38,11 @@ uint64_t RowCap::NotBelow(int64_t now_ms) const noexcept {
 std::optional<uint64_t> RowCap::Exact(int64_t now_ms) const noexcept {
   if (exact_ && now_ms - at_ms_ < kTrustMs) return proven_;
   return std::nullopt;
+}
+
+// Text of a cell in which NULL is no other cell's text.
+static std::string CellText(const Cell &cell) {
+  return cell.kind == Cell::Kind::kNull ? std::string() : "=" + std::string(cell.data, cell.size);
 }
 
 Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), cap_(cap) {
@@ -80,6 +88,7 @@ PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   asked_at_ms_ = now_ms;
   known_ = *cap_;
   query_ = options_.query;
+  if (IsCall()) return NextCall(now_ms);
   asked_ = std::min(PageSize(), most);
   for (Condition &condition : RestConditions(ask_overlap_))
     query_.where.push_back(std::move(condition));
@@ -106,9 +115,61 @@ PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   return request;
 }
 
+// Every request runs the function whole, so each asks for all that the cap lets through, and is counted: a function's
+// rows are there anyway. The last row comes again, to see whether the rows still come in the same order.
+PageRequest Pager::NextCall(int64_t now_ms) {
+  uint64_t const overlap = received_ > 0 ? 1 : 0;
+  asked_ = std::numeric_limits<uint64_t>::max();
+  if (options_.row_limit) asked_ = *options_.row_limit - received_ + overlap;
+  if (options_.fetch_size > 0 && options_.paging == Paging::kRepeat) {
+    asked_ = std::min(asked_, options_.fetch_size + overlap);
+  }
+  if (asked_ != std::numeric_limits<uint64_t>::max()) query_.limit = asked_;
+  if (received_ > 0) query_.offset = received_ - 1;
+  // A limit that the cap is known not to undercut needs no count, which would make the remote compute every row.
+  bool const counted = !options_.row_limit || known_.NotBelow(now_ms) < asked_ || received_ > 0;
+  return {BuildTarget(query_), counted};
+}
+
+void Pager::ReceivedCall(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms) {
+  uint64_t const rows = page.rows();
+  overlap_ = received_ > 0 ? 1 : 0;
+  std::optional<uint64_t> const total = range ? range->total : std::nullopt;
+  if (received_ > 0 && (total != total_ || !HasLastRow(page))) {
+    throw CutProblem(options_.query.relation, received_, total_,
+                     "Called again for the rest, the function returned other rows.");
+  }
+  received_ += rows - overlap_;
+  first_ = false;
+  uint64_t wanted = total.value_or(std::numeric_limits<uint64_t>::max());
+  if (options_.row_limit) wanted = std::min(wanted, *options_.row_limit);
+  finished_ = received_ >= wanted || (!total && (rows == 0 || rows < known_.NotBelow(now_ms)));
+  if (rows < asked_ && !finished_ && total) cap_->Cut(rows, asked_at_ms_);
+  if (finished_) return;
+  if (options_.paging == Paging::kOnce || !total) {
+    throw CutProblem(options_.query.relation, received_, total.value_or(received_),
+                     "It may write, as the option rpc_read_only is not set, so it is not called again.");
+  }
+  if (rows == overlap_) throw Error(sqlstate::kProtocolViolation, "remote server sent the same page again");
+  total_ = *total;
+  last_key_.clear();
+  const Cell *last = page.Row(rows - 1);
+  for (size_t i = 0; i < page.columns(); i++)
+    last_key_.push_back(CellText(last[i]));
+}
+
+bool Pager::HasLastRow(const Page &page) const {
+  if (page.rows() == 0) return false;
+  for (size_t i = 0; i < page.columns(); i++) {
+    if (CellText(page.Row(0)[i]) != last_key_[i]) return false;
+  }
+  return true;
+}
+
 void Pager::Received(const Page &page, const std::optional<ContentRange> &range, uint64_t bytes, int64_t now_ms) {
   uint64_t const rows = page.rows();
   CheckRange(rows, range);
+  if (IsCall()) return ReceivedCall(page, range, now_ms);
   CheckKey(page);
   overlap_ = HasLastKey(page, 0) ? 1 : 0;
   if (rows > overlap_ && HasLastKey(page, rows - 1)) {

@@ -38,6 +38,8 @@ class RowCap {
 enum class Paging {
   kKeyset,  // by the key columns, ascending: cost does not grow with depth, no row twice
   kOffset,  // by row number: for relations without a key and for orders that are not the key's
+  kOnce,    // one request for everything: a function that must not be called again
+  kRepeat,  // a function's rows in its own order, by row number: each request calls it again
 };
 
 using Key = std::vector<std::string>;  // one row's, as text, in the order of its columns
@@ -65,7 +67,7 @@ struct PagerOptions {
 
 struct PageRequest {
   std::string target;       // path and query below the REST root
-  bool want_count = false;  // send Prefer: count=estimated
+  bool want_count = false;  // send Prefer: count=estimated (of a function: exact)
   bool want_plan = false;   // send Prefer: count=planned
 };
 
@@ -126,6 +128,10 @@ class Pager {
 
  private:
   uint64_t PageSize() const;
+  PageRequest NextCall(int64_t now_ms);
+  void ReceivedCall(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms);
+  bool IsCall() const noexcept { return options_.paging == Paging::kOnce || options_.paging == Paging::kRepeat; }
+  bool HasLastRow(const Page &page) const;
   bool IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const;
   void CheckKey(const Page &page) const;
   void CheckRange(uint64_t rows, const std::optional<ContentRange> &range) const;
@@ -138,7 +144,7 @@ class Pager {
   RowCap known_;  // what was known when the page under way was asked for: later pages may be of a later cap
   ReadQuery query_;
   std::vector<std::string> key_columns_;
-  Key last_key_;
+  Key last_key_;            // kRepeat: all cells of the last row
   uint64_t received_ = 0;   // rows so far, each once
   uint64_t row_bytes_ = 0;  // average of the last page
   size_t overlap_ = 0;
@@ -146,6 +152,7 @@ class Pager {
   // page holds one row of several asked for, which may mean a row cap of one.
   bool ask_overlap_ = true;
   uint64_t asked_ = 0;  // limit of the page under way
+  uint64_t total_ = 0;  // kRepeat: rows by the count of the first page
   int64_t asked_at_ms_ = 0;
   bool counts_ = false;  // whether its count is an exact one as far as the cap
   uint64_t cut_to_ = 0;  // rows of a page that was shorter than asked for and not the last

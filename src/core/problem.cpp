@@ -421,6 +421,14 @@ std::string RemoteCode(const Response &response) {
   return ReadBody(response).code;
 }
 
+Error CutProblem(std::string_view function, uint64_t rows, uint64_t total, const std::string &why) {
+  return {
+      sqlstate::kProgramLimit,
+      "result of remote function \"" + CleanText(function, 63) + "\" is cut by the remote server's row limit",
+      "It sent " + std::to_string(rows) + " of " + std::to_string(total) + " rows. " + why,
+      "Have the function return fewer rows at a time and in a fixed order, or raise max-rows of the remote server."};
+}
+
 std::string CleanText(std::string_view text, size_t max_bytes) {
   static constexpr std::string_view kCutMark = "...";
   std::string clean;

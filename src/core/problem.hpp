@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,10 @@ namespace supabase {
 // 28000 with a hint what to set. Where the table has a hint of its own, the remote's goes to the end of the detail.
 // Context: "remote request: GET /rest/v1/…" (the label, cut at 300 characters).
 Error RemoteProblem(const Request &request, const Response &response);
+
+// For the result of a function that the server's row cap cut to `rows` of `total` rows, when the rest cannot be had for
+// the reason `why`, a sentence.
+Error CutProblem(std::string_view function, uint64_t rows, uint64_t total, const std::string &why);
 
 // The "code" of a PostgREST error body, or an empty string.
 std::string RemoteCode(const Response &response);

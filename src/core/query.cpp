@@ -180,8 +180,12 @@ void AppendOrder(std::string &out, const std::vector<OrderItem> &order) {
 
 std::string Head(const ReadQuery &query) {
   RefuseNul(query.relation);
-  std::string head = "/" + PercentEncode(query.relation) + "?";
-  AppendSelect(head, query.select);
+  std::string head = (query.function ? "/rpc/" : "/") + PercentEncode(query.relation) + "?";
+  // Plain values have no column to select.
+  if (!query.function || query.function->result == FunctionSource::Result::kRows) AppendSelect(head, query.select);
+  if (query.function && !query.function->arguments.empty()) {
+    head.append(head.back() == '?' ? "" : "&").append(query.function->arguments);
+  }
   return head;
 }
 
@@ -255,7 +259,14 @@ std::string BuildTarget(const ReadQuery &query) {
     target += '&';
     AppendConjunct(target, condition);
   }
-  return target += Tail(query);
+  target += Tail(query);
+  // Without a select list or arguments the first parameter follows the question mark.
+  if (query.function) {
+    const size_t mark = target.find('?');
+    if (target.compare(mark, 2, "?&") == 0) target.erase(mark + 1, 1);
+    if (target.back() == '?') target.pop_back();
+  }
+  return target;
 }
 
 // Takes out what can be done here only; returns how many conjuncts.

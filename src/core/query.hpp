@@ -109,8 +109,19 @@ struct OrderItem {
   bool nulls_first = false;  // written only where it differs from PostgreSQL's default for the direction
 };
 
+// A function's rows in place of a relation's (https://docs.postgrest.org, "Functions as RPC").
+struct FunctionSource {
+  // What it returns: rows, of which columns are selected; a set of plain values; one plain value.
+  enum class Result { kRows, kValues, kValue };
+  Result result = Result::kRows;
+  bool values_as_text = false;  // plain values are wanted as their JSON text
+  std::string arguments;        // as parameters of the URL, percent-encoded: "a=1&b=x"; empty when the body has them
+  std::string hint;             // for the error when the remote has no such function
+};
+
 struct ReadQuery {
-  std::string relation;
+  std::string relation;  // or the function's name
+  std::optional<FunctionSource> function;
   std::vector<SelectColumn> select;  // must not be empty; the n-th is aliased c<n>, counted from 0
   std::vector<Condition> where;      // conjuncts, each normalized (kDepends)
   std::vector<OrderItem> order;

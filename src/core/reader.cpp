@@ -8,6 +8,7 @@
 #include "error.hpp"
 #include "jwt.hpp"
 #include "problem.hpp"
+#include "rpc.hpp"
 
 namespace supabase {
 namespace {
@@ -15,6 +16,27 @@ namespace {
 int64_t MonotonicMs() {
   auto const now = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// Makes the answer to a call look like one to a read, or throws what went wrong.
+void TakeCall(const FunctionSource &function, Transfer &transfer, size_t columns) {
+  Response &response = transfer.Result();
+  if (response.status == 204) {
+    // No result at all (void).
+    response.status = 200;
+    response.headers = {{"content-type", "application/json"}, {"content-range", "*/0"}};
+    response.body = "[]";
+    return;
+  }
+  if (response.status != 200 && response.status != 206) throw CallProblem(transfer.request(), response, function.hint);
+  const std::optional<ContentRange> range = ParseContentRange(response.Header("content-range"));
+  if (function.result == FunctionSource::Result::kRows) {
+    const bool empty = range && !range->first;
+    response.body = RowsOfCall(std::move(response.body), columns, empty);
+  } else {
+    const bool set = function.result == FunctionSource::Result::kValues;
+    response.body = RowsOfValues(response.body, set, function.values_as_text);
+  }
 }
 
 }  // namespace
@@ -71,6 +93,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   counters_.retries += static_cast<uint64_t>(response.retries);
   refused_ = refused_ || (streams_.aggregates() && RefusesAggregates(response));
   if (refused_) return;
+  if (streams_.function()) TakeCall(*streams_.function(), transfer, ask.query.select.size());
   if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer.request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
   if (!range) {
@@ -105,7 +128,9 @@ void Reader::Send() {
     Request request = prototype_;
     request.url += ask.request.target;
     request.label += ask.request.target;
-    if (ask.request.want_count) request.headers.emplace_back("Prefer", "count=estimated");
+    if (ask.request.want_count) {
+      request.headers.emplace_back("Prefer", streams_.function() ? "count=exact" : "count=estimated");
+    }
     if (ask.request.want_plan) request.headers.emplace_back("Prefer", "count=planned");
     std::unique_ptr<Transfer> transfer = session_->Send(std::move(request));
     under_way_.push_back({std::move(ask), std::move(transfer)});

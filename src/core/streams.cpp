@@ -14,7 +14,8 @@ static std::optional<uint64_t> AtMost(const PagerOptions &options, const Conditi
   return whole_key ? std::min(values, options.at_most.value_or(values)) : options.at_most;
 }
 
-Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap) : how_(how), cap_(cap) {
+Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap)
+    : how_(how), cap_(cap), function_(options.query.function) {
   // A limit is of all rows together: what one reading may bring is known when the one before is done.
   if (options.row_limit) how_.parallel = 1;
   // Groups of parts would not be groups of the whole.

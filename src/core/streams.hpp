@@ -39,6 +39,8 @@ class Streams {
   int dropped() const noexcept { return dropped_; }
   // Whether its rows are groups.
   bool aggregates() const noexcept { return aggregates_; }
+  // The function whose rows they are, if one.
+  const std::optional<FunctionSource> &function() const noexcept { return function_; }
   // How many requests a list takes at the least.
   size_t parts() const noexcept { return parts_; }
   // Whether every page has been received.
@@ -108,6 +110,7 @@ class Streams {
   uint64_t received_ = 0;
   int dropped_ = 0;
   bool more_ = false, aggregates_ = false;
+  std::optional<FunctionSource> function_;
 };
 
 }  // namespace supabase

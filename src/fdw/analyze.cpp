@@ -178,6 +178,11 @@ bool AnalyzeForeignTable(Relation relation, AcquireSampleRowsFunc *sampler, Bloc
                       errdetail("Statistics are never gathered as an end user.")));
     return false;
   }
+  if (state->table->function != nullptr) {
+    ereport(WARNING,
+            (errcode(ERRCODE_WARNING), errmsg("foreign table \"%s\" shows a function, which has no statistics", name)));
+    return false;
+  }
   if (state->column_count == 0) return false;
   Connect(state);
   *pages = PagesFor(relation, FetchPlannedCount(state->server, state->table, &state->objects->credential,

@@ -22,9 +22,17 @@ const char *RequestText(ScanState *state, List *more, bool count) {
     Streams streams(objects->options, objects->how, &unknown);
     *text = "none: no row is wanted";
     if (!streams.HasNext()) return;
-    *text = std::string("GET ") + state->server->rest_path + streams.Next(0).request.target;
+    *text = std::string(objects->by_get ? "GET " : "POST ") + state->server->rest_path + streams.Next(0).request.target;
     if (streams.parts() > 1) *text += " (first of " + std::to_string(streams.parts()) + " parts of the list)";
   });
+  return ToServer(text->c_str(), text->size());
+}
+
+// After RequestText.
+const char *ArgumentsText(ScanState *state) {
+  auto *text = Own<std::string>(CurrentMemoryContext);
+  const ScanObjects *objects = state->objects;
+  Guard([&] { *text = ArgumentBody(objects->arguments); });
   return ToServer(text->c_str(), text->size());
 }
 
@@ -65,6 +73,7 @@ void ExplainForeignScan(ForeignScanState *node, ExplainState *explain) {
   if (explain->analyze) ShowCounters(state->objects, explain);
   if (!explain->verbose) return;
   ShowRequests(state, explain);
+  if (state->table->function != nullptr) ExplainPropertyText("Remote Arguments", ArgumentsText(state), explain);
   ShowReasons(state, explain);
 }
 

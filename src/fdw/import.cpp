@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "core/http.hpp"
-#include "core/openapi.hpp"
 #include "core/problem.hpp"
 
 #include "fdw/auth.hpp"
@@ -19,7 +18,7 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-struct ImportObjects {
+struct FetchObjects {
   Credential credential;
   std::unique_ptr<Transfer> transfer;
   RemoteSchema schema;
@@ -38,30 +37,6 @@ struct ColumnText {
 
 const char *Text(const std::string &text) {
   return ToServer(text.c_str(), text.size());
-}
-
-void FetchSchema(ImportObjects *objects, const Server *server, const char *remote_schema) {
-  const char *schema = ToUtf8(remote_schema);
-  bool const allow_private = AllowPrivate(server);
-  Session *session = GetSession();
-  Guard([&] {
-    Request request;
-    FillRequest(&request, server, schema, allow_private);
-    request.headers[0].second = "application/openapi+json";
-    request.url += "/";
-    request.label += "/";
-    AddCredential(objects->credential, &request);
-    objects->transfer = session->Send(std::move(request));
-  });
-  Await(session, objects->transfer.get());
-  Guard([&] {
-    Response &response = objects->transfer->Result();
-    objects->trace = AnswerTrace(objects->transfer->request(), response);
-    if (response.status != 200) throw RemoteProblem(objects->transfer->request(), response);
-    objects->schema = ParseOpenApi(response.body);
-    objects->transfer.reset();
-  });
-  TraceAnswer(objects->trace);
 }
 
 bool Wanted(const ImportForeignSchemaStmt *statement, const char *table) {
@@ -137,10 +112,8 @@ const char *LocalTypeText(const ColumnText *column, const char *table, const cha
                           const char **remote_type) {
   *remote_type = nullptr;
   if (column->known) return column->type;
-  TypeParts parts;
-  Oid const type = SplitTypeName(column->type, &parts) ? FindLocalType(&parts, local_schema) : InvalidOid;
-  if (OidIsValid(type))
-    return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
+  const char *type = FindLocalTypeText(column->type, local_schema);
+  if (type != nullptr) return type;
   ereport(NOTICE, (errmsg("column \"%s\" of foreign table \"%s\" is imported as text", column->name, table),
                    errdetail("Its type at the remote server is %s.", column->type)));
   *remote_type = column->type;
@@ -168,9 +141,7 @@ void AppendColumn(StringInfo sql, const ColumnText *column, const char *table, c
 ColumnText ReadColumn(const RemoteTable *table, const RemoteColumn *column) {
   auto *type = Own<LocalType>(CurrentMemoryContext);
   Guard([&] { *type = MapType(*column); });
-  // A view shows the key of its base table even where a join repeats it or makes it null. One that can be written shows
-  // one table's rows, each once.
-  bool const key = column->is_key && (!table->is_view || table->writable);
+  bool const key = IsUsableKey(*table, *column);
   return {Text(column->name), Text(type->name),
           type->known,        key,
           column->not_null,   column->references.empty() ? nullptr : Text(column->references)};
@@ -196,6 +167,42 @@ char *CreateTable(const RemoteTable *table, const char *name, const Server *serv
 
 }  // namespace
 
+const RemoteSchema *FetchSchema(const Server *server, const char *remote_schema) {
+  CheckHostAllowed(server);
+  auto *objects = Own<FetchObjects>(CurrentMemoryContext);
+  // The description is the server's matter, not an end user's: the mapping's own credential asks for it.
+  ResolveCredential(server, GetUserId(), Actor::kMapping, &objects->credential);
+  const char *schema = ToUtf8(remote_schema);
+  bool const allow_private = AllowPrivate(server);
+  Session *session = GetSession();
+  Guard([&] {
+    Request request;
+    FillRequest(&request, server, schema, allow_private);
+    request.headers[0].second = "application/openapi+json";
+    request.url += "/";
+    request.label += "/";
+    AddCredential(objects->credential, &request);
+    objects->transfer = session->Send(std::move(request));
+  });
+  Await(session, objects->transfer.get());
+  Guard([&] {
+    Response &response = objects->transfer->Result();
+    objects->trace = AnswerTrace(objects->transfer->request(), response);
+    if (response.status != 200) throw RemoteProblem(objects->transfer->request(), response);
+    objects->schema = ParseOpenApi(response.body);
+    objects->transfer.reset();
+  });
+  TraceAnswer(objects->trace);
+  return &objects->schema;
+}
+
+const char *FindLocalTypeText(const char *remote_type, const char *local_schema) {
+  TypeParts parts;
+  Oid const type = SplitTypeName(remote_type, &parts) ? FindLocalType(&parts, local_schema) : InvalidOid;
+  if (!OidIsValid(type)) return nullptr;
+  return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
+}
+
 List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {
   ListCell *cell;
   foreach (cell, statement->options) {
@@ -204,17 +211,13 @@ List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {
                     errhint("IMPORT FOREIGN SCHEMA takes no options.")));
   }
   Server *server = GetServerOptions(server_id);
-  CheckHostAllowed(server);
-  auto *objects = Own<ImportObjects>(CurrentMemoryContext);
-  // The description is the server's matter, not an end user's: the mapping's own credential asks for it.
-  ResolveCredential(server, GetUserId(), Actor::kMapping, &objects->credential);
-  FetchSchema(objects, server, statement->remote_schema);
+  const RemoteSchema *schema = FetchSchema(server, statement->remote_schema);
 
-  for (const std::string &reason : objects->schema.left_out) {
+  for (const std::string &reason : schema->left_out) {
     ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("%s", Text(reason))));
   }
   List *commands = NIL;
-  for (const RemoteTable &table : objects->schema.tables) {
+  for (const RemoteTable &table : schema->tables) {
     const char *name = Text(table.name);
     if (!Wanted(statement, name)) continue;
     commands = lappend(commands, CreateTable(&table, name, server, statement));

@@ -1,11 +1,29 @@
 #pragma once
 
-#include "fdw/postgres.hpp"
+#include "core/openapi.hpp"
+#include "fdw/option.hpp"
+
+extern "C" {
+#include "nodes/parsenodes.h"
+}
 
 namespace supabase::pg {
 
-// FdwRoutine callback: the CREATE FOREIGN TABLE commands for the remote schema's tables and views, from PostgREST's own
-// description of it. Raises 28000 with a hint when the project gives that to secret keys only and the mapping has none.
+// The remote's description of one schema, asked for as the acting role's user mapping. Lives as long as the current
+// memory context.
+const RemoteSchema *FetchSchema(const Server *server, const char *remote_schema);
+
+// SQL text of the local type that has the name of a type which only the remote is known to have: looked for in the
+// schema it has remotely, then in `local_schema`. NULL when there is none.
+const char *FindLocalTypeText(const char *remote_type, const char *local_schema);
+
+// Whether the column is of a key that pages can be read by. A view shows the key of its base table even where a join
+// repeats it or makes it null; one that can be written shows one table's rows, each once.
+inline bool IsUsableKey(const RemoteTable &table, const RemoteColumn &column) {
+  return column.is_key && (!table.is_view || table.writable);
+}
+
+// FdwRoutine callback.
 List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id);
 
 }  // namespace supabase::pg

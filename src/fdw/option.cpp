@@ -44,6 +44,10 @@ constexpr Option kOptions[] = {
     {"rest_url", kServer, Kind::kUrl, 0, 0, nullptr},
     {"schema_name", kServer | kTable, Kind::kText, 0, 0, nullptr},
     {"table_name", kTable, Kind::kText, 0, 0, nullptr},
+    {"rpc", kTable, Kind::kText, 0, 0, nullptr},
+    {"rpc_read_only", kTable, Kind::kBool, 0, 0, nullptr},
+    {"rpc_result", kTable, Kind::kChoice, 0, 0, "rows values value"},
+    {"rpc_argument", kColumn, Kind::kBool, 0, 0, nullptr},
     {"column_name", kColumn, Kind::kText, 0, 0, nullptr},
     {"key", kColumn, Kind::kBool, 0, 0, nullptr},
     {"references", kColumn, Kind::kText, 0, 0, nullptr},
@@ -284,6 +288,18 @@ void CheckServerOptions(List *options) {
   CheckScheme(options, "rest_url");
 }
 
+void CheckTableOptions(List *options) {
+  const char *function = FindOption(options, "rpc");
+  if (function != nullptr && FindOption(options, "table_name") != nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+                    errmsg("options \"rpc\" and \"table_name\" exclude each other")));
+  }
+  for (const char *name : {"rpc_read_only", "rpc_result"}) {
+    if (function != nullptr || FindOption(options, name) == nullptr) continue;
+    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" needs the option \"rpc\"", name)));
+  }
+}
+
 // Splits the server's address into what requests and checks need.
 void SetAddress(Server *server, List *options) {
   const char *ref = FindOption(options, "project_ref");
@@ -365,6 +381,7 @@ Server *GetServerOptions(Oid server_id) {
   server->max_parallel_requests = static_cast<int>(RealOption(options, "max_parallel_requests", 0, 4));
   server->async_capable = BoolOption(options, "async_capable", true);
   server->forward_request_jwt = BoolOption(options, "forward_request_jwt", false);
+  server->require_user_jwt = BoolOption(options, "require_user_jwt", false);
   server->session_auth = SessionAuthOption(options);
   server->aggregates = AggregatesOption(options);
   server->connect_timeout = RealOption(options, "connect_timeout", GUC_UNIT_S, 10);
@@ -429,6 +446,15 @@ Server *GetServerByName(const char *name) {
   return GetServerOptions(id);
 }
 
+static void SetFunction(Table *table, List *options) {
+  table->function = FindOption(options, "rpc");
+  table->function_read_only = BoolOption(options, "rpc_read_only", false);
+  const char *result = FindOption(options, "rpc_result");
+  table->function_result = result == nullptr || strcmp(result, "rows") == 0 ? FunctionResult::kRows
+                           : strcmp(result, "values") == 0                  ? FunctionResult::kValues
+                                                                            : FunctionResult::kValue;
+}
+
 Table *GetTableOptions(Oid table_id, const Server *server) {
   ForeignTable *foreign = GetForeignTable(table_id);
   ForeignServer *foreign_server = GetForeignServer(foreign->serverid);
@@ -436,8 +462,9 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   table->id = table_id;
   const char *schema = FindOption(foreign->options, "schema_name");
   const char *name = FindOption(foreign->options, "table_name");
+  SetFunction(table, foreign->options);
   table->schema_name = schema != nullptr ? schema : server->schema_name;
-  table->table_name = name != nullptr ? name : get_rel_name(table_id);
+  table->table_name = table->function != nullptr ? table->function : name != nullptr ? name : get_rel_name(table_id);
   table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
   table->max_parallel_requests =
       static_cast<int>(RealOption(foreign->options, "max_parallel_requests", 0, server->max_parallel_requests));
@@ -448,6 +475,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
       BoolOption(foreign->options, "case_mapping", BoolOption(foreign_server->options, "case_mapping", false));
   List *server_options = foreign_server->options;
   table->use_remote_estimate =
+      table->function == nullptr &&
       BoolOption(foreign->options, "use_remote_estimate", BoolOption(server_options, "use_remote_estimate", false));
   table->startup_cost = RealOption(foreign->options, "fdw_startup_cost", 0,
                                    RealOption(server_options, "fdw_startup_cost", 0, kDefaultStartupCost));
@@ -469,6 +497,9 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
     column->name = remote != nullptr ? remote : pstrdup(NameStr(attribute->attname));
     column->remote_type = FindOption(options, "remote_type");
     column->key = BoolOption(options, "key", false);
+    column->argument = table->function != nullptr && BoolOption(options, "rpc_argument", false);
+    // PostgREST's name for plain values, in filters and orders.
+    if (table->function_result != FunctionResult::kRows && !column->argument) column->name = "pgrst_scalar";
     column->text_ordering = BoolOption(options, "text_ordering", text_ordering);
   }
   table_close(relation, NoLock);
@@ -494,6 +525,7 @@ Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
     CheckValue(option, value);
   }
   if (place == kServer) CheckServerOptions(options);
+  if (place == kTable) CheckTableOptions(options);
   hider.Pop();
   PG_RETURN_VOID();
 }

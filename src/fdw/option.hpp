@@ -25,6 +25,7 @@ struct Server {
   int max_parallel_requests;
   bool async_capable;
   bool forward_request_jwt;
+  bool require_user_jwt;
   SessionAuth session_auth;
   Aggregates aggregates;
   double connect_timeout;  // seconds
@@ -37,13 +38,20 @@ struct Column {
   const char *name;         // remote
   const char *remote_type;  // set when the remote type differs from the local one; NULL else
   bool key;
+  bool argument;  // of the function that the table shows
   bool text_ordering;
 };
+
+// What a remote function returns, as the table that shows it takes it.
+enum class FunctionResult { kRows, kValues, kValue };
 
 struct Table {
   Oid id;
   const char *schema_name;
-  const char *table_name;
+  const char *table_name;  // or the function's name
+  const char *function;    // option rpc; NULL for a table or view
+  bool function_read_only;
+  FunctionResult function_result;
   int fetch_size;  // 0: adaptive
   int max_parallel_requests;
   bool async_capable;

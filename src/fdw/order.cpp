@@ -16,7 +16,7 @@ AttrNumber OrderColumn(RelOptInfo *rel, PathKey *pathkey) {
     auto *member = static_cast<EquivalenceMember *>(lfirst(cell));
     if (member->em_is_const || !bms_equal(member->em_relids, rel->relids)) continue;
     AttrNumber const attno = PlainColumn(&InfoOf(rel)->deparse, member->em_expr);
-    if (attno == 0) continue;
+    if (attno == 0 || !IsResult(InfoOf(rel), attno)) continue;
     if (!ShippableOrder(&InfoOf(rel)->deparse, attno, pathkey->pk_opfamily, pathkey->pk_eclass->ec_collation)) continue;
     return attno;
   }
@@ -45,7 +45,7 @@ bool OrderHas(List *order, const char *column) {
 
 bool Sortable(const RelInfo *info, AttrNumber attno) {
   const Column *column = &info->deparse.table->columns[attno - 1];
-  return column->name != nullptr && column->remote_type == nullptr &&
+  return IsResult(info, attno) && column->remote_type == nullptr &&
          GetTypeRule(get_atttype(info->deparse.table->id, attno)).sortable;
 }
 

@@ -2,6 +2,7 @@
 
 #include "fdw/estimate.hpp"
 #include "fdw/relation.hpp"
+#include "fdw/rpc.hpp"
 #include "fdw/settings.hpp"
 #include "fdw/upper.hpp"
 
@@ -20,6 +21,8 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
+// Makes the path of a function without arguments that joins could give dearer than any with them.
+constexpr double kWithoutArguments = 1.0e8;
 // Rows of a table that nobody has counted.
 constexpr double kDefaultRows = 1000.0;
 // An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here
@@ -30,8 +33,12 @@ void ClassifyConditions(RelInfo *info, List *restrictions) {
   ListCell *cell;
   foreach (cell, restrictions) {
     auto *restriction = lfirst_node(RestrictInfo, cell);
+    if (TakeArgument(&info->deparse, restriction->clause, &info->arguments)) {
+      info->argument_clauses = lappend(info->argument_clauses, restriction);
+      continue;
+    }
     info->deparse.reason = "supabase_fdw.enable_pushdown is off";
-    List *tree = setting_enable_pushdown ? DeparseClause(&info->deparse, restriction->clause) : NIL;
+    List *tree = setting_enable_pushdown ? DeparseResultClause(&info->deparse, restriction->clause) : NIL;
     if (tree != NIL) {
       info->remote = lappend(info->remote, restriction);
       info->trees = lappend(info->trees, tree);
@@ -102,7 +109,7 @@ List *FetchedColumns(RelOptInfo *rel, List *filters) {
   bool const whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
   List *columns = NIL;
   for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
-    if (info->deparse.table->columns[attno - 1].name == nullptr) continue;
+    if (!IsResult(info, attno)) continue;
     if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used))
       columns = lappend_int(columns, attno);
   }
@@ -135,20 +142,22 @@ struct PlanClauses {
   List *remote;      // and need not check these, but may have to, when they turn out too long
   List *trees;       // of `remote`
   List *parameters;  // that the trees index
+  List *arguments;   // of a function, given by some of `remote`
 };
 
 PlanClauses SplitClauses(const RelInfo *info, List *clauses, Relids outer) {
   DeparseContext context = info->deparse;
   context.outer = outer;
   context.parameters = list_copy(info->deparse.parameters);
-  PlanClauses split = {NIL, NIL, list_copy(info->trees), NIL};
+  PlanClauses split = {NIL, NIL, list_copy(info->trees), NIL, NIL};
   ListCell *cell;
   foreach (cell, clauses) {
     auto *restriction = lfirst_node(RestrictInfo, cell);
     if (restriction->pseudoconstant) continue;
-    bool ships = list_member_ptr(info->remote, restriction);
+    bool ships =
+        list_member_ptr(info->remote, restriction) || TakeArgument(&context, restriction->clause, &split.arguments);
     if (!ships && outer != nullptr && setting_enable_pushdown && !list_member_ptr(info->local, restriction)) {
-      List *tree = DeparseClause(&context, restriction->clause);
+      List *tree = DeparseResultClause(&context, restriction->clause);
       ships = tree != NIL;
       if (ships) split.trees = lappend(split.trees, tree);
     }
@@ -283,9 +292,14 @@ RelInfo *InfoOf(RelOptInfo *rel) {
   return static_cast<RelInfo *>(rel->fdw_private);
 }
 
+bool IsResult(const RelInfo *info, int attno) {
+  const Column *column = &info->deparse.table->columns[attno - 1];
+  return column->name != nullptr && !column->argument;
+}
+
 List *FirstColumn(const RelInfo *info) {
   for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
-    if (info->deparse.table->columns[attno - 1].name != nullptr) return list_make1_int(attno);
+    if (IsResult(info, attno)) return list_make1_int(attno);
   }
   ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
                   errmsg("foreign table \"%s\" has no columns", get_rel_name(info->deparse.table->id))));
@@ -326,17 +340,25 @@ void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   info->deparse = {root, rel, server, GetTableOptions(table_id, server), NIL, nullptr};
   for (int i = 0; i < info->deparse.table->natts; i++) {
     const Column *column = &info->deparse.table->columns[i];
-    if (column->name != nullptr && column->key) info->key = lappend_int(info->key, i + 1);
+    if (column->name != nullptr && column->key && !column->argument) info->key = lappend_int(info->key, i + 1);
   }
   ClassifyConditions(info, rel->baserestrictinfo);
   info->at_most = RowsByKey(info, info->trees);
+  // Conditions that give arguments say nothing about how many rows come.
+  List *restrictions = rel->baserestrictinfo;
+  rel->baserestrictinfo = list_difference_ptr(restrictions, info->argument_clauses);
   EstimateSize(root, rel);
+  rel->baserestrictinfo = restrictions;
   if (info->at_most >= 0) info->transferred = Min(info->transferred, Max(info->at_most, 1));
   rel->rows = Min(rel->rows, info->transferred);
   cost_qual_eval(&info->local_cost, info->local, root);
 }
 
 void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid) {
+  if (!AddCallPaths(&InfoOf(rel)->deparse)) {
+    AddPath(root, rel, NIL, kWithoutArguments);
+    return;
+  }
   AddPath(root, rel, NIL, 1.0);
   if (!setting_enable_pushdown) return;
   bool by_key;
@@ -345,7 +367,8 @@ void GetForeignPaths(PlannerInfo *root, RelOptInfo *rel, Oid) {
       (by_key || (LimitApplies(root, rel) && LimitIsSmall(root)))) {
     AddPath(root, rel, pathkeys, by_key ? 1.0 : 1.05);
   }
-  AddParameterizedPaths(root, rel);
+  // A function is not called for every outer row only to filter its result.
+  if (InfoOf(rel)->deparse.table->function == nullptr) AddParameterizedPaths(root, rel);
 }
 
 ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath *path, List *tlist, List *clauses,
@@ -355,12 +378,18 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
   Relids const outer = path->path.param_info != nullptr ? path->path.param_info->ppi_req_outer : nullptr;
   PlanClauses const split = SplitClauses(info, clauses, outer);
 
-  bool const recheck = MayNeedRecheck(info, split.trees, split.parameters);
+  CheckArguments(&info->deparse, split.arguments, split.local);
+  // A function's result has only the columns that are selected (until PostgREST 13).
+  bool const call = info->deparse.table->function != nullptr;
+  bool const recheck = (call && split.trees != NIL) || MayNeedRecheck(info, split.trees, split.parameters);
   List *columns = FetchedColumns(rel, recheck ? list_concat_copy(split.local, split.remote) : split.local);
   bool by_key = true;
   if (path->path.pathkeys != NIL) (void)OrderShippable(rel, path->path.pathkeys, &by_key);
   List *order = NIL, *key = NIL;
-  if (info->key != NIL && by_key) {
+  if (call && info->key == NIL) {
+    // In the function's own order, unless the query wants another.
+    order = PathOrder(rel, path->path.pathkeys);
+  } else if (info->key != NIL && by_key) {
     UseKey(info, &columns, &key, &order);
   } else {
     order = AddTieBreakers(PathOrder(rel, path->path.pathkeys), info, columns);
@@ -374,7 +403,7 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
   ScanPlan const plan = {split.trees,   columns, key,
                          order,         limit,   RowsByKey(info, split.trees),
                          info->reasons, recheck, path->path.pathkeys != NIL,
-                         NIL,           NIL};
+                         NIL,           NIL,     split.arguments};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);
 }
@@ -384,7 +413,7 @@ List *MakePlanPrivate(const ScanPlan *plan) {
   result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);
   result = lappend(result, makeInteger(plan->recheck));
   result = lappend(result, makeInteger(plan->ordered));
-  return lappend(lappend(result, plan->functions), plan->counts);
+  return lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
 }
 
 }  // namespace supabase::pg

@@ -22,6 +22,7 @@ enum PlanPrivate {
   kPlanOrdered,     // Integer: whether the rows must come in that order
   kPlanFunctions,   // Strings, aggregate function by column ("": none), of a plan whose rows are groups; NIL otherwise
   kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
+  kPlanArguments,   // of a function: (Integer column, Integer parameter or kNullValue) each
 };
 
 // The same as values, for making it.
@@ -30,7 +31,7 @@ struct ScanPlan {
   int at_most;
   List *reasons;
   bool recheck, ordered;
-  List *functions, *counts;
+  List *functions, *counts, *arguments;
 };
 List *MakePlanPrivate(const ScanPlan *plan);
 

@@ -19,9 +19,14 @@ struct RelInfo {
   int at_most;         // rows that the shipped conditions allow by the key; -1: any number
   double transferred;  // rows that come over the network, before local conditions
   QualCost local_cost;
+  List *arguments;         // of a function (rpc.hpp)
+  List *argument_clauses;  // RestrictInfos that give them
 };
 
 RelInfo *InfoOf(RelOptInfo *rel);
+
+// Whether the column comes from the remote: neither dropped nor an argument of the function.
+bool IsResult(const RelInfo *info, int attno);
 
 // Whether conditions may turn out too long to be sent beside the table's columns. They are then filtered here, so that
 // their columns must be fetched as well.

@@ -7,6 +7,7 @@
 #include "fdw/deparse.hpp"
 #include "fdw/estimate.hpp"
 #include "fdw/plan.hpp"
+#include "fdw/rpc.hpp"
 #include "fdw/settings.hpp"
 #include "fdw/type.hpp"
 
@@ -285,6 +286,7 @@ void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {
   }
   state->position.converter = nullptr;
   error_context_stack = callback.previous;
+  if (state->table->function != nullptr) StoreArguments(state, slot);
   MemoryContextSwitchTo(old);
   ExecStoreVirtualTuple(slot);
 }
@@ -300,8 +302,9 @@ bool PassesRecheck(ForeignScanState *node, TupleTableSlot *slot) {
 // estimated with the first page.
 void LearnCount(ForeignScanState *node, ScanState *state) {
   const ScanObjects *objects = state->objects;
-  bool const whole =
-      reinterpret_cast<Scan *>(node->ss.ps.plan)->scanrelid > 0 && PlanList(state, kPlanConditions) == NIL;
+  // A function's rows depend on its arguments.
+  bool const whole = reinterpret_cast<Scan *>(node->ss.ps.plan)->scanrelid > 0 && state->table->function == nullptr &&
+                     PlanList(state, kPlanConditions) == NIL;
   if (!whole || objects->reader == nullptr) return;
   ReadCounters const &counters = objects->reader->counters();
   bool const complete = state->exhausted && !objects->options.row_limit && !objects->options.at_most;
@@ -318,6 +321,7 @@ List *PlanList(const ScanState *state, int which) {
 
 void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private) {
   FillRequest(prototype, state->server, schema, allow_private);
+  if (state->table->function != nullptr) SetCallRequest(state->objects, state->server, schema, prototype);
   AddCredential(state->objects->credential, prototype);
 }
 
@@ -330,6 +334,7 @@ void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List 
   }
   state->never = !SetConditions(state->objects);
   SetPaging(state, RowLimit(state, values, isnull));
+  if (state->table->function != nullptr && !BindArguments(state, values, isnull)) state->never = true;
 }
 
 void BeginForeignScan(ForeignScanState *node, int flags) {
@@ -343,6 +348,8 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->groups = plan->scan.scanrelid == 0;
   state->descriptor = state->always_readable = -1;
   state->expressions = plan->fdw_exprs;
+  state->argument_context =
+      AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw arguments", ALLOCSET_SMALL_SIZES);
   state->objects = Own<ScanObjects>(node->ss.ps.state->es_query_cxt);
   // Its first block, which a reset keeps, holds what converting a row takes.
   state->row_context =

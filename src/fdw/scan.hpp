@@ -5,6 +5,7 @@
 #include "core/message.hpp"
 #include "core/pager.hpp"
 #include "core/reader.hpp"
+#include "core/rpc.hpp"
 #include "fdw/auth.hpp"
 #include "fdw/convert.hpp"
 #include "fdw/option.hpp"
@@ -23,6 +24,8 @@ struct ScanObjects {
   Credential credential;
   std::unique_ptr<Reader> reader;
   std::unique_ptr<CountReader> counts;
+  std::vector<Argument> arguments;  // of the function that the table shows
+  bool by_get = true, read_only = true;
   ReadCounters before;  // of readers that a rescan has replaced
 };
 
@@ -53,6 +56,9 @@ struct ScanState {
   int *key;                     // positions of the key's columns
   int key_count;
   ConvertPosition position;
+  MemoryContext argument_context;  // what the columns of arguments show, by attribute number - 1
+  Datum *argument_values;
+  bool *argument_isnull;
 };
 
 // Sets objects->options from the plan. `values` as in BuildCondition; NULL values for EXPLAIN. `more` are conditions

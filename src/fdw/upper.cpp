@@ -276,9 +276,10 @@ void AddUpperPath(PlannerInfo *root, UpperInfo *upper, RelOptInfo *output, PathT
 bool IsPlainScan(PlannerInfo *root, RelOptInfo *input) {
   Query *parse = root->parse;
   return input->reloptkind == RELOPT_BASEREL && input->fdw_private != nullptr && InfoOf(input)->local == NIL &&
-         input->cheapest_total_path != nullptr && input->cheapest_total_path->param_info == nullptr &&
-         bms_is_empty(input->lateral_relids) && parse->rowMarks == NIL && parse->groupingSets == NIL &&
-         !root->hasPseudoConstantQuals && bms_equal(root->all_baserels, input->relids);
+         InfoOf(input)->deparse.table->function == nullptr && input->cheapest_total_path != nullptr &&
+         input->cheapest_total_path->param_info == nullptr && bms_is_empty(input->lateral_relids) &&
+         parse->rowMarks == NIL && parse->groupingSets == NIL && !root->hasPseudoConstantQuals &&
+         bms_equal(root->all_baserels, input->relids);
 }
 
 void Consider(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, PathTarget *target, List *groups,
@@ -331,12 +332,12 @@ ForeignScan *GetUpperPlan(RelOptInfo *rel, List *tlist, Plan *outer_plan) {
     order = AddOrder(order, info, static_cast<AttrNumber>(list_nth_int(upper->columns, i)));
   int const at_most = upper->group_columns == 0 ? 1 : -1;
   List *limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
-  ScanPlan const plan = {info->trees,  upper->columns,
-                         NIL,          order,
-                         limit,        at_most,
-                         NIL,          false,
-                         true,         upper->counts_only ? NIL : upper->functions,
-                         upper->counts};
+  ScanPlan const plan = {info->trees,   upper->columns,
+                         NIL,           order,
+                         limit,         at_most,
+                         NIL,           false,
+                         true,          upper->counts_only ? NIL : upper->functions,
+                         upper->counts, NIL};
   return make_foreignscan(tlist, upper->having, 0, upper->deparse.parameters, MakePlanPrivate(&plan), upper->tlist, NIL,
                           outer_plan);
 }

@@ -38,6 +38,22 @@ void RequireColumn(const supabase::RemoteColumn &column) {
   Require(!type.known || is_plain, "a known type that is not from the list");
 }
 
+void RequireFunctions(const supabase::RemoteSchema &schema) {
+  std::string last;
+  for (const supabase::RemoteFunction &function : schema.functions) {
+    RequireIdentifier(function.name);
+    Require(last < function.name, "functions out of order or twice");
+    last = function.name;
+    Require(function.arguments.size() <= 100, "too many arguments");
+    Require(function.comment.find('\0') == std::string::npos, "a NUL in a comment");
+    std::set<std::string> names;
+    for (const supabase::RemoteArgument &argument : function.arguments) {
+      if (!argument.value.name.empty() || function.arguments.size() > 1) RequireColumn(argument.value);
+      Require(names.insert(argument.value.name).second, "an argument twice");
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -63,8 +79,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     Require(!has_required || !table.is_view, "a view with a required column");
   }
-  Require(schema.left_out.size() <= 101, "too many notes");
-  for (const std::string &note : schema.left_out)
-    Require(!HasControl(note), "a control character in a note");
+  RequireFunctions(schema);
+  for (const auto *notes : {&schema.left_out, &schema.functions_left_out}) {
+    Require(notes->size() <= 101, "too many notes");
+    for (const std::string &note : *notes)
+      Require(!HasControl(note), "a control character in a note");
+  }
   return 0;
 }

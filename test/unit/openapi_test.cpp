@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 #include <string>
 
 #include "corpus.hpp"
@@ -354,8 +355,75 @@ TEST(OpenApi, TypeNamesThatNoTypeHasBecomeText) {
   EXPECT_EQ(Map(std::string(256, 'x')).name, std::string(256, 'x'));
 }
 
+std::string ArgumentNames(const RemoteFunction &function) {
+  std::string names;
+  for (const RemoteArgument &argument : function.arguments) {
+    names += argument.value.name + ':' + argument.value.format + (argument.required ? "" : "?") +
+             (argument.variadic ? "... " : " ");
+  }
+  return names;
+}
+
+const RemoteFunction *FindFunction(const RemoteSchema &schema, const std::string &name) {
+  for (const RemoteFunction &function : schema.functions) {
+    if (function.name == name) return &function;
+  }
+  return nullptr;
+}
+
+TEST(OpenApi, ReadsFunctionsWithTheirArgumentsAsDeclared) {
+  const RemoteSchema schema = ParseOpenApi(CorpusFile("functions12.json"));
+  EXPECT_EQ(schema.tables.size(), 1U);
+  EXPECT_EQ(schema.functions.size(), 8U);
+  EXPECT_TRUE(schema.functions_left_out.empty());
+  const std::map<std::string, std::string> expected{{"fn_default", "a:integer b:integer? c:text? "},
+                                                    {"fn_variadic", "first:text v:integer[]... "},
+                                                    {"fn_unnamed", ":jsonb "},
+                                                    {"fn_echo", "select:text limit:text and:text k:text a b,c:text "},
+                                                    {"fn odd, \"name\" (x)/y?z", "an \"arg:integer "},
+                                                    {"fn_calls", ""},
+                                                    {"fn_composite", "a:address "}};
+  for (const auto &[name, arguments] : expected) {
+    const RemoteFunction *function = FindFunction(schema, name);
+    ASSERT_NE(function, nullptr) << name;
+    EXPECT_EQ(ArgumentNames(*function), arguments) << name;
+  }
+  EXPECT_EQ(FindFunction(schema, "fn_default")->comment, "Arguments with defaults");
+}
+
+TEST(OpenApi, WithoutGetRequiredArgumentsComeFirst) {
+  const RemoteSchema schema = ParseOpenApi(CorpusFile("functions14.json"));
+  ASSERT_EQ(schema.functions.size(), 1U);
+  EXPECT_EQ(ArgumentNames(schema.functions[0]), "z:text a:int32 b:int64? ");
+}
+
+TEST(OpenApi, LeavesOutFunctionsThatNoLocalOneCanBe) {
+  const RemoteSchema schema = ParseOpenApi(CorpusFile("functions_hostile.json"));
+  ASSERT_EQ(schema.functions.size(), 2U);
+  EXPECT_EQ(schema.functions[0].name, "array");
+  EXPECT_EQ(schema.functions[1].name, "x\"); DROP TABLE t; --");
+  ASSERT_EQ(schema.functions_left_out.size(), 6U);
+  EXPECT_EQ(schema.functions_left_out[0], "Function \"\" is left out because its name is empty.");
+  EXPECT_EQ(schema.functions_left_out[1],
+            "Function \"bad \" is left out because its name contains a control character.");
+  EXPECT_EQ(schema.functions_left_out[2],
+            "Function \"long_arg\" is left out because the name of an argument is longer than 63 bytes.");
+  EXPECT_EQ(schema.functions_left_out[3],
+            "Function \"ctl_arg\" is left out because the name of an argument contains a control character.");
+  EXPECT_EQ(schema.functions_left_out[4],
+            "Function \"two_unnamed\" is left out because it has arguments without a name.");
+  EXPECT_EQ(schema.functions_left_out[5], "Function \"too_many\" is left out because it has more than 100 arguments.");
+}
+
+TEST(OpenApi, LeavesOutAFunctionWithAnArgumentTwice) {
+  const RemoteSchema schema = ParseOpenApi(CorpusFile("functions_duplicate.json"));
+  EXPECT_TRUE(schema.functions.empty());
+  ASSERT_EQ(schema.functions_left_out.size(), 1U);
+  EXPECT_EQ(schema.functions_left_out[0], "Function \"f\" is left out because argument \"a\" occurs twice.");
+}
+
 TEST(OpenApi, RunsTheCorpus) {
-  EXPECT_GE(RunCorpus("openapi", OpenApiFuzzOneInput), 15);
+  EXPECT_GE(RunCorpus("openapi", OpenApiFuzzOneInput), 20);
 }
 
 }  // namespace

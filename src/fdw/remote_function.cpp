@@ -1,0 +1,183 @@
+// SQL-callable functions that send one request of their own: supabase_rpc, supabase_request; and supabase_disconnect.
+
+#include "core/rpc.hpp"
+
+#include "core/http.hpp"
+#include "core/problem.hpp"
+#include "core/request.hpp"
+
+#include "fdw/auth.hpp"
+#include "fdw/bridge.hpp"
+#include "fdw/connection.hpp"
+
+extern "C" {
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/tuplestore.h"
+}
+
+namespace supabase::pg {
+
+extern "C" {
+PGDLLEXPORT Datum supabase_rpc(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum supabase_request(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum supabase_disconnect(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(supabase_rpc);
+PG_FUNCTION_INFO_V1(supabase_request);
+PG_FUNCTION_INFO_V1(supabase_disconnect);
+}
+
+namespace {
+
+struct RpcObjects {
+  Credential credential;
+  std::unique_ptr<FunctionCall> call;
+};
+
+struct RequestObjects {
+  Credential credential;
+  std::unique_ptr<Transfer> transfer;
+  AnswerTrace trace;
+  std::string result;  // JSON text
+};
+
+void RefuseNull(FunctionCallInfo fcinfo, int number, const char *name) {
+  if (!PG_ARGISNULL(number)) return;
+  ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"%s\" must not be null", name)));
+}
+
+char *TextArgument(FunctionCallInfo fcinfo, int number) {
+  return ToUtf8(text_to_cstring(PG_GETARG_TEXT_PP(number)));
+}
+
+// UTF-8 text of a jsonb argument, or `otherwise` for NULL.
+const char *JsonArgument(FunctionCallInfo fcinfo, int number, const char *otherwise) {
+  if (PG_ARGISNULL(number)) return otherwise;
+  Jsonb *value = PG_GETARG_JSONB_P(number);
+  return ToUtf8(JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
+}
+
+// The server of argument 0, ready to be asked: USAGE, host and credential of the acting role are checked.
+Server *OpenServer(FunctionCallInfo fcinfo, Credential *credential) {
+  RefuseNull(fcinfo, 0, "server");
+  Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  CheckHostAllowed(server);
+  ResolveCredential(server, GetUserId(), server->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, credential);
+  return server;
+}
+
+Datum ToJsonb(const char *data, size_t size) {
+  return DirectFunctionCall1(jsonb_in, CStringGetDatum(ToServer(data, size)));
+}
+
+ResultShape ShapeArgument(FunctionCallInfo fcinfo, int number) {
+  RefuseNull(fcinfo, number, "result");
+  const char *shape = text_to_cstring(PG_GETARG_TEXT_PP(number));
+  if (strcmp(shape, "auto") == 0) return ResultShape::kAuto;
+  if (strcmp(shape, "set") == 0) return ResultShape::kSet;
+  if (strcmp(shape, "value") == 0) return ResultShape::kValue;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid value for argument \"result\""),
+                  errhint("Valid values are: auto, set, value.")));
+  pg_unreachable();
+}
+
+void StartCall(FunctionCallInfo fcinfo, RpcObjects *objects, const Server *server, Session *session) {
+  const char *function = TextArgument(fcinfo, 1);
+  const char *arguments = JsonArgument(fcinfo, 2, "{}");
+  const char *schema = PG_ARGISNULL(3) ? ToUtf8(server->schema_name) : TextArgument(fcinfo, 3);
+  ResultShape const shape = ShapeArgument(fcinfo, 4);
+  bool const allow_private = AllowPrivate(server);
+  Guard([&] {
+    FunctionCall::Options options;
+    FillRequest(&options.prototype, server, schema, allow_private);
+    options.prototype.headers.resize(1);  // without the profile, which depends on the method
+    options.prototype.label = server->rest_path;
+    AddCredential(objects->credential, &options.prototype);
+    options.schema = schema;
+    options.function = function;
+    options.arguments = arguments;
+    options.shape = shape;
+    options.expires_at = objects->credential.expires_at;
+    objects->call = std::make_unique<FunctionCall>(session, std::move(options));
+  });
+}
+
+void StoreRows(const FunctionCall *call, ReturnSetInfo *result) {
+  MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
+  MemoryContext const old = MemoryContextSwitchTo(context);
+  for (const std::string_view &row : call->rows()) {
+    Datum value = ToJsonb(row.data(), row.size());
+    bool isnull = false;
+    tuplestore_putvalues(result->setResult, result->setDesc, &value, &isnull);
+    MemoryContextReset(context);
+    CHECK_FOR_INTERRUPTS();
+  }
+  MemoryContextSwitchTo(old);
+  MemoryContextDelete(context);
+}
+
+}  // namespace
+
+// supabase_rpc(server name, function text, args jsonb, schema text, result text) RETURNS SETOF jsonb
+Datum supabase_rpc(PG_FUNCTION_ARGS) {
+  InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+  auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+  RefuseNull(fcinfo, 1, "function");
+  auto *objects = Own<RpcObjects>(CurrentMemoryContext);
+  Server *server = OpenServer(fcinfo, &objects->credential);
+  Session *session = GetSession();
+  StartCall(fcinfo, objects, server, session);
+  FunctionCall *call = objects->call.get();
+  for (;;) {
+    const Transfer *transfer = Guard([&] { return call->Waiting(); });
+    if (transfer == nullptr) break;
+    Await(session, transfer);
+    Guard([&] { call->Take(); });
+    TraceAnswer(call->last());
+    StoreRows(call, result);
+  }
+  return Datum(0);
+}
+
+// supabase_request(server name, method text, path text, query jsonb, body jsonb) RETURNS jsonb
+Datum supabase_request(PG_FUNCTION_ARGS) {
+  RefuseNull(fcinfo, 1, "method");
+  RefuseNull(fcinfo, 2, "path");
+  auto *objects = Own<RequestObjects>(CurrentMemoryContext);
+  Server *server = OpenServer(fcinfo, &objects->credential);
+  const char *method = TextArgument(fcinfo, 1);
+  const char *path = TextArgument(fcinfo, 2);
+  const char *query = JsonArgument(fcinfo, 3, "{}");
+  const char *body = JsonArgument(fcinfo, 4, nullptr);
+  const char *schema = ToUtf8(server->schema_name);
+  bool const allow_private = AllowPrivate(server);
+  Session *session = GetSession();
+  Guard([&] {
+    Request request;
+    FillRequest(&request, server, schema, allow_private);
+    SetFreeRequest(&request, {method, path, query, body, schema, server->rest_path});
+    AddCredential(objects->credential, &request);
+    objects->transfer = session->Send(std::move(request));
+  });
+  Await(session, objects->transfer.get());
+  Guard([&] {
+    Response &response = objects->transfer->Result();
+    objects->trace = AnswerTrace(objects->transfer->request(), response);
+    objects->result = FreeResult(objects->transfer->request(), response);
+    objects->transfer.reset();
+  });
+  TraceAnswer(objects->trace);
+  if (objects->result.empty()) PG_RETURN_NULL();
+  PG_RETURN_DATUM(ToJsonb(objects->result.c_str(), objects->result.size()));
+}
+
+// supabase_disconnect(server name) RETURNS boolean: connections are shared by all servers, and so is their end.
+Datum supabase_disconnect(PG_FUNCTION_ARGS) {
+  if (!PG_ARGISNULL(0)) (void)GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  Session *session = GetSession();
+  bool const connected = session->connected();
+  session->CloseIdle();
+  PG_RETURN_BOOL(connected);
+}
+
+}  // namespace supabase::pg
