@@ -103,7 +103,9 @@ SELECT fetch_size, "rows", distinct_rows FROM by_fetch_size('t1001', '{1,7,999,1
 SELECT fetch_size, "rows", distinct_rows FROM by_fetch_size('t1000', '{7,100,999,1000,1001,5000}');
 SELECT fetch_size, "rows", distinct_rows FROM by_fetch_size('pairs', '{77,999,1000,1001,5000}');
 SELECT fetch_size, "rows", distinct_rows FROM by_fetch_size('nokey', '{77,999,1000,1001,5000}');
+ALTER SERVER shop OPTIONS (ADD max_parallel_requests '1');
 SELECT fetch_size, "rows", distinct_rows, requests FROM by_fetch_size('orders', '{1,7,70,71,72}');
+ALTER SERVER shop OPTIONS (DROP max_parallel_requests);
 SELECT fetch_size, "rows", distinct_rows FROM by_fetch_size('empty_table', '{1,1000}');
 ALTER SERVER shop OPTIONS (ADD fetch_size '30');
 SELECT * FROM counters('SELECT id FROM shop.orders');
@@ -152,8 +154,8 @@ SELECT count(*), count(DISTINCT c), sum(c) FROM pieces;
 COMMIT;
 -- two at a time, with other queries between
 BEGIN;
-DECLARE one CURSOR FOR SELECT id FROM shop.events WHERE id <= 5000;
-DECLARE two CURSOR FOR SELECT id FROM shop.events WHERE id > 95000;
+DECLARE one CURSOR FOR SELECT id FROM shop.events WHERE id <= 5000 ORDER BY id;
+DECLARE two CURSOR FOR SELECT id FROM shop.events WHERE id > 95000 ORDER BY id;
 FETCH 2 FROM one;
 FETCH 2 FROM two;
 MOVE 1500 FROM one;
@@ -169,7 +171,7 @@ CLOSE one;
 FETCH BACKWARD 1 FROM two;
 COMMIT;
 BEGIN;
-DECLARE back SCROLL CURSOR FOR SELECT id FROM shop.t1001;
+DECLARE back SCROLL CURSOR FOR SELECT id FROM shop.t1001 ORDER BY id;
 MOVE 1001 FROM back;
 FETCH PRIOR FROM back;
 FETCH FIRST FROM back;
@@ -178,7 +180,7 @@ FETCH NEXT FROM back;
 COMMIT;
 -- one that outlives its transaction, one that is left early
 BEGIN;
-DECLARE held CURSOR WITH HOLD FOR SELECT id FROM shop.events WHERE id <= 3000;
+DECLARE held CURSOR WITH HOLD FOR SELECT id FROM shop.events WHERE id <= 3000 ORDER BY id;
 COMMIT;
 MOVE 2998 FROM held;
 FETCH ALL FROM held;
