@@ -1,0 +1,26 @@
+// Runs the queries of a seed in several connections, reduces what differs, and counts.
+#pragma once
+
+#include <cstdint>
+
+#include "generator.hpp"
+
+namespace differential {
+
+constexpr const char *kDatabase = "differential";
+
+struct Options {
+  uint64_t seed = 1;
+  uint64_t first = 0;
+  uint64_t count = 1000;
+  uint64_t most = 10;  // mismatches, after which the run ends
+  int jobs = 2;
+  int bug = 0;         // supabase_fdw.seeded_bug of the foreign side
+  bool fill = true;    // create and fill the databases first
+  bool quiet = false;  // no reports, only their number
+};
+
+// Whether no query differed.
+bool RunAll(const Environment &stack, const Options &options);
+
+}  // namespace differential
