@@ -79,7 +79,8 @@ Node Compare(const Place &at) {
 Node In(const Place &at) {
   std::vector<Node> values;
   const size_t count = at.random->Chance(5) ? 40 : 1 + at.random->Below(6);
-  for (size_t i = 0; i < count; i++) values.emplace_back(RandomValue(at.random, at.type()));
+  for (size_t i = 0; i < count; i++)
+    values.emplace_back(RandomValue(at.random, at.type()));
   return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(values), ")", 1)});
 }
 
@@ -99,10 +100,13 @@ Node Distinct(const Place &at) {
   return Sequence({at.Left(), op, RandomValue(at.random, at.type())});
 }
 
-Node IsNull(const Place &at) { return Sequence({at.Left(), at.random->Chance(50) ? " IS NULL" : " IS NOT NULL"}); }
+Node IsNull(const Place &at) {
+  return Sequence({at.Left(), at.random->Chance(50) ? " IS NULL" : " IS NOT NULL"});
+}
 
 Node Boolean(const Place &at) {
-  static const Words tests = {"", "", " IS TRUE", " IS NOT TRUE", " IS FALSE", " IS NOT FALSE", " IS UNKNOWN", " IS NOT UNKNOWN"};
+  static const Words tests = {
+      "", "", " IS TRUE", " IS NOT TRUE", " IS FALSE", " IS NOT FALSE", " IS UNKNOWN", " IS NOT UNKNOWN"};
   return Sequence({at.random->Chance(25) ? "(NOT " : "(", at.Left(), ")", at.random->Pick(tests)});
 }
 
@@ -115,7 +119,8 @@ Node Between(const Place &at) {
 // The number of escape characters at the end must be even.
 std::string EndEscapes(std::string pattern, char escape) {
   size_t count = 0;
-  while (count < pattern.size() && pattern[pattern.size() - 1 - count] == escape) count++;
+  while (count < pattern.size() && pattern[pattern.size() - 1 - count] == escape)
+    count++;
   if (count % 2 == 1) pattern += escape;
   return pattern;
 }
@@ -140,14 +145,19 @@ Node LikeWith(const Place &at, const char *op) {
   return Sequence({at.Left(), words, MakeValue(at.random, "text", EndEscapes(Pattern(at), '\\'))});
 }
 
-Node Like(const Place &at) { return LikeWith(at, "LIKE"); }
-Node ILike(const Place &at) { return LikeWith(at, "ILIKE"); }
+Node Like(const Place &at) {
+  return LikeWith(at, "LIKE");
+}
+Node ILike(const Place &at) {
+  return LikeWith(at, "ILIKE");
+}
 
 Node LikeAny(const Place &at) {
   std::string array = "{";
   for (size_t i = at.random->Below(3); i <= 2; i++) {
     std::string quoted;
-    for (const char c : EndEscapes(Pattern(at), '\\')) quoted += std::string(c == '"' || c == '\\' ? "\\" : "") + c;
+    for (const char c : EndEscapes(Pattern(at), '\\'))
+      quoted += std::string(c == '"' || c == '\\' ? "\\" : "") + c;
     array += (array.size() > 1 ? ",\"" : "\"") + quoted + "\"";
   }
   static const Words words = {" LIKE ANY (", " NOT LIKE ALL (", " LIKE ALL (", " NOT LIKE ANY (", " ILIKE ANY ("};
@@ -155,14 +165,19 @@ Node LikeAny(const Place &at) {
 }
 
 Node Regex(const Place &at) {
-  static const Words patterns = {
-      "a", "^a", "b$", "^$", "a.b", "[a-c]", "\\*", "\\.", "^(a|b)", "a+", "(?i)A", "\\s", "^\\s*$", "[[:upper:]]", "\\d",
-      "é", "^.$", "^..$", ",", "\\(", "\\\\", "x{2}", "a|b|null", "\"", "%", "\\Aa", "(?n)^b", "'", "&", "\\+", ""};
+  static const Words patterns = {"a",      "^a",   "b$",     "^$",  "a.b",    "[a-c]",       "\\*",      "\\.",
+                                 "^(a|b)", "a+",   "(?i)A",  "\\s", "^\\s*$", "[[:upper:]]", "\\d",      "é",
+                                 "^.$",    "^..$", ",",      "\\(", "\\\\",   "x{2}",        "a|b|null", "\"",
+                                 "%",      "\\Aa", "(?n)^b", "'",   "&",      "\\+",         ""};
   static const Words operators = {" ~ ", " ~* ", " !~ ", " !~* "};
   return Sequence({at.Left(), at.random->Pick(operators), MakeValue(at.random, "text", at.random->Pick(patterns))});
 }
 
-Node StartsWith(const Place &at) { return Sequence({at.Left(), " ^@ ", RandomValue(at.random, TypeOf("t"))}); }
+Node StartsWith(const Place &at) {
+  const Value prefix = RandomValue(at.random, TypeOf("t"));
+  if (at.random->Chance(30)) return Sequence({"starts_with(", at.Left(), ", ", prefix, ")"});
+  return Sequence({at.Left(), " ^@ ", prefix});
+}
 
 Node ArrayOperator(const Place &at) {
   static const Words operators = {" @> ", " <@ ", " && "};
@@ -178,7 +193,8 @@ Value ElementValue(const Place &at) {
 }
 
 Node ArrayElement(const Place &at) {
-  if (at.random->Chance(50)) return Sequence({ElementValue(at), " = ANY (", at.Left(), ")"});
+  if (at.random->Chance(40)) return Sequence({ElementValue(at), " = ANY (", at.Left(), ")"});
+  if (at.random->Chance(20)) return Sequence({ElementValue(at), " <> ALL (", at.Left(), ")"});
   if (at.random->Chance(50)) return Sequence({"cardinality(", at.Left(), ") > ", MakeValue(at.random, "int4", "1")});
   return Sequence({"(", at.Left(), ")[1] = ", ElementValue(at)});
 }
@@ -208,32 +224,43 @@ std::string JsonStep(const Place &at) {
 Node JsonPath(const Place &at) {
   std::string path = at.source->Column(*at.column);
   if (at.random->Chance(30)) path += " -> " + JsonStep(at);
-  static const Words values = {"1", "c", "x,y", "*", "null", "", "5", "a", "A", " x ", "(q)\"\\", "true", "{\"b\": \"c\"}"};
-  if (at.random->Chance(15)) return Sequence({"(" + path + " -> " + JsonStep(at) + ")", at.random->Chance(50) ? " IS NULL" : " IS NOT NULL"});
-  path = "(" + path + " ->> " + JsonStep(at) + ")";
+  static const Words values = {"1", "c",   "x,y",     "*",    "null",          "", "5", "a",
+                               "A", " x ", "(q)\"\\", "true", "{\"b\": \"c\"}"};
+  if (at.random->Chance(15))
+    return Sequence({"(" + path + " -> " + JsonStep(at) + ")", at.random->Chance(50) ? " IS NULL" : " IS NOT NULL"});
+  static const Words deep = {"'{a,b}'", "'{a}'", "'{b,1}'", "'{2,a}'", "'{}'", "'{c.d}'"};
+  path = at.random->Chance(15) ? "(" + path + " #>> " + at.random->Pick(deep) + ")"
+                               : "(" + path + " ->> " + JsonStep(at) + ")";
   const size_t n = at.random->Below(10);
   if (n == 0) return Sequence({path, at.random->Chance(50) ? " IS NULL" : " IS NOT NULL"});
-  if (n == 1) return Sequence({path, " LIKE ", MakeValue(at.random, "text", EndEscapes(at.random->Pick(values) + "%", '\\'))});
+  if (n == 1)
+    return Sequence({path, " LIKE ", MakeValue(at.random, "text", EndEscapes(at.random->Pick(values) + "%", '\\'))});
   if (n <= 3) {
-    std::vector<Node> list = {MakeValue(at.random, "text", at.random->Pick(values)), MakeValue(at.random, "text", at.random->Pick(values))};
+    std::vector<Node> list = {MakeValue(at.random, "text", at.random->Pick(values)),
+                              MakeValue(at.random, "text", at.random->Pick(values))};
     return Sequence({path, List(" IN (", ", ", std::move(list), ")", 1)});
   }
-  return Sequence({path, " " + Operator(at.random, kOrdered) + " ", MakeValue(at.random, "text", at.random->Pick(values))});
+  return Sequence(
+      {path, " " + Operator(at.random, kOrdered) + " ", MakeValue(at.random, "text", at.random->Pick(values))});
 }
 
 Node JsonNumber(const Place &at) {
-  return Sequence({"(", at.Left(), " ->> 'n')::int ", Operator(at.random, kOrdered), " ", RandomValue(at.random, TypeOf("i4"))});
+  return Sequence(
+      {"(", at.Left(), " ->> 'n')::int ", Operator(at.random, kOrdered), " ", RandomValue(at.random, TypeOf("i4"))});
 }
 
 Node Search(const Place &at) {
   static const Words functions = {"to_tsquery", "plainto_tsquery", "phraseto_tsquery", "websearch_to_tsquery"};
-  static const Words plain = {"quick brown", "fox", "a", "it's", "sad cat", "-fox", "\"quick brown\"", "a,b", "é", "quick or cat"};
-  static const Words queries = {"quick & brown", "fox | a", "!fox", "quick <-> brown", "fo:*", "'a,b'", "é", "(a & b) | cat"};
+  static const Words plain = {"quick brown",     "fox", "a", "it's",        "sad cat", "-fox",
+                              "\"quick brown\"", "a,b", "é", "quick or cat"};
+  static const Words queries = {"quick & brown", "fox | a", "!fox", "quick <-> brown",
+                                "fo:*",          "'a,b'",   "é",    "(a & b) | cat"};
   static const Words languages = {"'simple', ", "'english', ", ""};
   const std::string &function = at.random->Pick(functions);
   const std::string &text = at.random->Pick(function == "to_tsquery" ? queries : plain);
   if (at.random->Chance(20)) return Sequence({at.Left(), " @@ ", RandomValue(at.random, TypeOf("tsq"))});
-  return Sequence({at.Left(), " @@ " + function + "(" + at.random->Pick(languages), MakeValue(at.random, "text", text), ")"});
+  return Sequence(
+      {at.Left(), " @@ " + function + "(" + at.random->Pick(languages), MakeValue(at.random, "text", text), ")"});
 }
 
 Node Network(const Place &at) {
@@ -254,11 +281,25 @@ Node Tree(const Place &at) {
 
 // A constant of another type than the column's.
 Node CrossType(const Place &at) {
-  static const std::vector<std::pair<const char *, const char *>> numbers = {
-      {"numeric", "1"}, {"numeric", "1.0"}, {"numeric", "1.5"}, {"numeric", "3000000000"}, {"numeric", "NaN"},
-      {"int8", "42"}, {"int8", "9223372036854775807"}, {"int8", "32768"}, {"int8", "-9223372036854775808"},
-      {"int4", "7"}, {"int4", "40000"}, {"int2", "3"}, {"float8", "0.1"}, {"float8", "1"}, {"float8", "1.5"},
-      {"float8", "Infinity"}, {"float4", "0.1"}, {"float4", "42"}, {"float8", "3e9"}};
+  static const std::vector<std::pair<const char *, const char *>> numbers = {{"numeric", "1"},
+                                                                             {"numeric", "1.0"},
+                                                                             {"numeric", "1.5"},
+                                                                             {"numeric", "3000000000"},
+                                                                             {"numeric", "NaN"},
+                                                                             {"int8", "42"},
+                                                                             {"int8", "9223372036854775807"},
+                                                                             {"int8", "32768"},
+                                                                             {"int8", "-9223372036854775808"},
+                                                                             {"int4", "7"},
+                                                                             {"int4", "40000"},
+                                                                             {"int2", "3"},
+                                                                             {"float8", "0.1"},
+                                                                             {"float8", "1"},
+                                                                             {"float8", "1.5"},
+                                                                             {"float8", "Infinity"},
+                                                                             {"float4", "0.1"},
+                                                                             {"float4", "42"},
+                                                                             {"float8", "3e9"}};
   static const std::vector<const char *> moments = {"d", "ts", "tz"}, strings = {"t", "vc", "ch"};
   const std::string op = " " + Operator(at.random, kOrdered) + " ";
   const uint32_t traits = at.type().traits;
@@ -277,7 +318,8 @@ const Column *Partner(const Place &at) {
   std::vector<const Column *> found;
   for (const Column &other : at.source->table->columns) {
     const uint32_t shared = other.type->traits & at.type().traits;
-    if (&other != at.column && (other.type == at.column->type || (shared & (kNumber | kMoment | kString)) != 0)) found.push_back(&other);
+    if (&other != at.column && (other.type == at.column->type || (shared & (kNumber | kMoment | kString)) != 0))
+      found.push_back(&other);
   }
   return found.empty() ? nullptr : at.random->Pick(found);
 }
@@ -293,9 +335,11 @@ Node Expression(const Place &at) {
   Value value = RandomValue(at.random, at.type());
   const uint32_t traits = at.type().traits;
   const size_t n = at.random->Below(6);
-  if (n == 0 && (traits & kPattern) != 0) return Sequence({"length(" + left + ") > ", MakeValue(at.random, "int4", "2")});
+  if (n == 0 && (traits & kPattern) != 0)
+    return Sequence({"length(" + left + ") > ", MakeValue(at.random, "int4", "2")});
   if (n == 1 && (traits & kPattern) != 0) return Sequence({"upper(" + left + ")" + op + "upper(", value, ")"});
-  if (n == 2 && (traits & kInteger) != 0) return Sequence({left + "::numeric * 2" + op, RandomValue(at.random, TypeOf("num2"))});
+  if (n == 2 && (traits & kInteger) != 0)
+    return Sequence({left + "::numeric * 2" + op, RandomValue(at.random, TypeOf("num2"))});
   if (n == 3) return Sequence({"coalesce(" + left + ", ", RandomValue(at.random, at.type()), ")" + op, value});
   if (n == 4) return Sequence({"CASE WHEN " + left + op, value, " THEN random() >= 0 ELSE " + left + " IS NULL END"});
   if (n == 5) return Sequence({"(" + left + op, value, " AND random() >= 0)"});
@@ -314,7 +358,8 @@ Node Rows(const Place &at) {
 }
 
 Node Moment(const Place &at) {
-  static const Words values = {"now()", "current_timestamp - interval '1 year'", "date_trunc('day', now())", "now() + interval '100 years'"};
+  static const Words values = {"now()", "current_timestamp - interval '1 year'", "date_trunc('day', now())",
+                               "now() + interval '100 years'"};
   return Sequence({at.Left(), " " + Operator(at.random, kOrdered) + " ", at.random->Pick(values)});
 }
 
@@ -359,7 +404,8 @@ constexpr AtomKind kKinds[] = {
 
 const AtomKind &PickKind(Random *random) {
   int total = 0;
-  for (const AtomKind &kind : kKinds) total += kind.weight;
+  for (const AtomKind &kind : kKinds)
+    total += kind.weight;
   int n = static_cast<int>(random->Below(static_cast<size_t>(total)));
   for (const AtomKind &kind : kKinds) {
     n -= kind.weight;
@@ -373,6 +419,7 @@ const AtomKind &PickKind(Random *random) {
 Value RandomValue(Random *random, const Type &type) {
   Value value = MakeValue(random, type.sql, random->Pick(type.pool));
   value.null = random->Chance(5);
+  value.again = random->Pick(type.pool);
   if ((type.traits & kString) != 0 && random->Chance(15)) value.text = Mutate(random, value.text);
   if ((type.traits & kInteger) != 0 && random->Chance(25)) value.text = std::to_string(random->Between(0, 310));
   return value;
@@ -408,8 +455,16 @@ Node RandomCondition(Random *random, const Source &source, int depth) {
     negation.hoist = true;
     return negation;
   }
+  if (random->Chance(8)) {
+    static const Words tests = {" IS TRUE)",      " IS NOT TRUE)", " IS FALSE)",
+                                " IS NOT FALSE)", " IS UNKNOWN)",  " IS NOT UNKNOWN)"};
+    Node test = Sequence({"(", RandomCondition(random, source, depth - 1), random->Pick(tests)});
+    test.hoist = true;
+    return test;
+  }
   std::vector<Node> children;
-  for (size_t i = 2 + random->Below(2); i > 0; i--) children.push_back(RandomCondition(random, source, depth - 1));
+  for (size_t i = 2 + random->Below(2); i > 0; i--)
+    children.push_back(RandomCondition(random, source, depth - 1));
   Node tree = List("(", random->Chance(55) ? " AND " : " OR ", std::move(children), ")", 1);
   tree.hoist = true;
   return tree;
@@ -417,7 +472,8 @@ Node RandomCondition(Random *random, const Source &source, int depth) {
 
 std::vector<std::string> AtomKinds() {
   std::vector<std::string> names;
-  for (const AtomKind &kind : kKinds) names.emplace_back(kind.name);
+  for (const AtomKind &kind : kKinds)
+    names.emplace_back(kind.name);
   return names;
 }
 

@@ -12,9 +12,8 @@ constexpr size_t kShownBytes = 400;
 void Ignore(void *, const PGresult *) {}
 
 void AddRows(const PGresult *from, Result *to) {
-  to->rows.clear();
   const int rows = PQntuples(from), columns = PQnfields(from);
-  to->rows.reserve(static_cast<size_t>(rows));
+  to->rows.reserve(to->rows.size() + static_cast<size_t>(rows));
   for (int i = 0; i < rows; i++) {
     Row row(static_cast<size_t>(columns));
     for (int j = 0; j < columns; j++) {
@@ -110,7 +109,8 @@ std::string Difference(const Result &local, const Result &foreign, Comparison co
 std::string Show(const Result &result, size_t most) {
   if (!result.sqlstate.empty()) return "  " + result.sqlstate + ": " + result.message;
   std::string text;
-  for (size_t i = 0; i < result.rows.size() && i < most; i++) text += ShowRow(result.rows[i]) + "\n";
+  for (size_t i = 0; i < result.rows.size() && i < most; i++)
+    text += ShowRow(result.rows[i]) + "\n";
   return text + "  " + std::to_string(result.rows.size()) + " rows\n";
 }
 

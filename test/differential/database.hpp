@@ -23,7 +23,7 @@ class Database {
  public:
   explicit Database(const std::string &connection);
 
-  // A statement, or several separated by semicolons; the rows of the last that has any.
+  // A statement, or several separated by semicolons; the rows of all of them.
   void Send(const std::string &sql);
   Result Receive();
   Result Run(const std::string &sql);

@@ -27,6 +27,7 @@ struct Query {
   Comparison comparison = Comparison::kSet;
   Limits limits;
   std::string shape;
+  bool twice = false;  // a prepared query is executed again, with other parameters
 };
 
 // What a session has set while it runs some queries.

@@ -26,7 +26,8 @@ Environment ReadEnvironment() {
 }
 
 constexpr const char *kUsage =
-    "usage: differential [--seed N] [--count N] [--only N] [--jobs N] [--mismatches N] [--no-fill] [--bug N] [--quiet]\n";
+    "usage: differential [--seed N] [--count N] [--only N] [--jobs N] [--mismatches N] [--no-fill] [--bug N] "
+    "[--quiet]\n";
 
 bool ParseOptions(int argc, char **argv, Options *options) {
   for (int i = 1; i < argc; i++) {
@@ -35,19 +36,26 @@ bool ParseOptions(int argc, char **argv, Options *options) {
       options->fill = false;
       continue;
     }
-    if (name == "--quiet") {
-      options->quiet = true;
+    if (name == "--bugs") {
+      options->bugs = true;
       continue;
     }
     if (i + 1 == argc) return false;
     const uint64_t number = std::strtoull(argv[++i], nullptr, 10);
-    if (name == "--seed") options->seed = number;
-    else if (name == "--count") options->count = number;
-    else if (name == "--only") options->first = number, options->count = 1;
-    else if (name == "--jobs") options->jobs = static_cast<int>(number);
-    else if (name == "--mismatches") options->most = number;
-    else if (name == "--bug") options->bug = static_cast<int>(number);
-    else return false;
+    if (name == "--seed")
+      options->seed = number;
+    else if (name == "--count")
+      options->count = number;
+    else if (name == "--only")
+      options->first = number, options->count = 1;
+    else if (name == "--jobs")
+      options->jobs = static_cast<int>(number);
+    else if (name == "--mismatches")
+      options->most = number;
+    else if (name == "--bug")
+      options->bug = static_cast<int>(number);
+    else
+      return false;
   }
   return true;
 }
@@ -64,7 +72,8 @@ int main(int argc, char **argv) {
   try {
     const differential::Environment stack = differential::ReadEnvironment();
     if (options.fill) differential::Prepare(stack, differential::kDatabase);
-    return differential::RunAll(stack, options) ? 0 : 1;
+    const bool good = options.bugs ? differential::FindBugs(stack, options) : differential::RunAll(stack, options);
+    return good ? 0 : 1;
   } catch (const std::exception &error) {
     std::cerr << "differential: " << error.what() << '\n';
     return 2;

@@ -114,13 +114,14 @@ bool Hoist(Node *node, const std::function<bool()> &still_wrong) {
   return false;
 }
 
-bool Reduce(Node *node, const std::function<bool()> &still_wrong) {
+bool ReduceOnce(Node *node, const std::function<bool()> &still_wrong) {
   bool reduced = false;
-  while (node->hoist && Hoist(node, still_wrong)) reduced = true;
+  while (node->hoist && Hoist(node, still_wrong))
+    reduced = true;
   if (node->kind == Node::Kind::kList && ReduceList(node, still_wrong)) reduced = true;
   if (node->kind == Node::Kind::kValue && ReduceValue(node, still_wrong)) reduced = true;
   for (Node &child : node->children) {
-    if (Reduce(&child, still_wrong)) reduced = true;
+    if (ReduceOnce(&child, still_wrong)) reduced = true;
   }
   return reduced;
 }
@@ -134,7 +135,9 @@ Node Sequence(std::vector<Node> parts) {
   return node;
 }
 
-Node Sequence(std::initializer_list<Node> parts) { return Sequence(std::vector<Node>(parts)); }
+Node Sequence(std::initializer_list<Node> parts) {
+  return Sequence(std::vector<Node>(parts));
+}
 
 Node List(std::string prefix, std::string separator, std::vector<Node> children, std::string suffix, size_t minimum) {
   Node node;
@@ -165,24 +168,39 @@ std::string QuoteName(const std::string &name) {
   return quoted + "\"";
 }
 
-std::string Render(const Node &node) {
+std::string Render(const Node &node, bool twice) {
   Rendering out;
   RenderNode(node, &out);
   if (out.parameters.empty()) return out.sql;
-  std::string types, values;
+  std::string types, values, again;
   for (const Value *parameter : out.parameters) {
-    const char *comma = types.empty() ? "" : ", ";
+    const std::string comma = types.empty() ? "" : ", ";
+    const std::string value = parameter->null ? "NULL" : QuoteLiteral(parameter->text);
     types += comma + parameter->type;
-    values += comma + (parameter->null ? std::string("NULL") : QuoteLiteral(parameter->text));
+    values += comma + value;
+    again += comma + (parameter->again.empty() ? value : QuoteLiteral(parameter->again));
   }
-  return "PREPARE q (" + types + ") AS " + out.sql + "; EXECUTE q (" + values + ")";
+  const std::string prepare = "PREPARE q (" + types + ") AS " + out.sql + "; EXECUTE q (" + values + ")";
+  return twice ? prepare + "; EXECUTE q (" + again + ")" : prepare;
 }
 
-bool ForEachReduction(Node *root, const std::function<bool()> &still_wrong) { return Reduce(root, still_wrong); }
+void RemoveParameters(Node *node) {
+  if (node->value.mode == Mode::kParameter) node->value.mode = Mode::kLiteral;
+  for (Node &child : node->children)
+    RemoveParameters(&child);
+}
+
+bool Reduce(Node *root, const std::function<bool()> &still_wrong) {
+  bool reduced = false;
+  while (ReduceOnce(root, still_wrong))
+    reduced = true;
+  return reduced;
+}
 
 void ForEachAtom(const Node &node, const std::function<void(const Node &)> &visit) {
   if (!node.atom.empty()) visit(node);
-  for (const Node &child : node.children) ForEachAtom(child, visit);
+  for (const Node &child : node.children)
+    ForEachAtom(child, visit);
 }
 
 }  // namespace differential

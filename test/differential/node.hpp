@@ -22,6 +22,7 @@ struct Value {
   std::string text;
   bool null = false;
   Mode mode = Mode::kLiteral;
+  std::string again = {};  // of a parameter: its value in the second execution
 };
 
 struct Node {
@@ -33,14 +34,14 @@ struct Node {
   Node(Value constant) : kind(Kind::kValue), value(std::move(constant)) {}  // NOLINT
 
   Kind kind = Kind::kText;
-  std::string text;       // kText: the SQL; kList: the separator
-  std::string prefix;     // kList: before the children, unless there are none
-  std::string suffix;     // kList
-  size_t minimum = 0;     // kList: children that there must be
-  size_t fixed = 0;       // kList: children at the end that must stay
-  bool hoist = false;     // may be replaced by any of its children that is no kText
-  std::string atom;       // the kind of condition, for those that are one
-  std::string relation;   // the atom's table and alias
+  std::string text;          // kText: the SQL; kList: the separator
+  std::string prefix;        // kList: before the children, unless there are none
+  std::string suffix;        // kList
+  size_t minimum = 0;        // kList: children that there must be
+  size_t fixed = 0;          // kList: children at the end that must stay
+  bool hoist = false;        // may be replaced by any of its children that is no kText
+  std::string atom;          // the kind of condition, for those that are one
+  std::string relation;      // table and alias: of an atom, or of a kList that is a WHERE clause with its conjuncts
   bool expressible = false;  // PostgREST has a filter for this atom
   Value value;
   std::vector<Node> children;
@@ -54,11 +55,13 @@ Node List(std::string prefix, std::string separator, std::vector<Node> children,
 std::string QuoteLiteral(const std::string &text);
 std::string QuoteName(const std::string &name);
 
-// The SQL of a tree; with parameters, of PREPARE and EXECUTE.
-std::string Render(const Node &node);
+// The SQL of a tree; with parameters, of PREPARE and EXECUTE, `twice` with other values the second time.
+std::string Render(const Node &node, bool twice = false);
+// Has the constants of a tree written into it, where it cannot be prepared.
+void RemoveParameters(Node *node);
 
-// Every tree that is one step smaller, the most promising first. `visit` returns true to stop.
-bool ForEachReduction(Node *root, const std::function<bool()> &still_wrong);
+// Makes a tree smaller for as long as `still_wrong` finds it so. Whether it has become smaller.
+bool Reduce(Node *root, const std::function<bool()> &still_wrong);
 
 void ForEachAtom(const Node &node, const std::function<void(const Node &)> &visit);
 

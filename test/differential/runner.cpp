@@ -1,5 +1,7 @@
 #include "runner.hpp"
 
+#include "seeded.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -7,6 +9,7 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -33,8 +36,13 @@ struct Totals {
   std::atomic<uint64_t> next{0};
   std::atomic<uint64_t> done{0}, mismatches{0}, errors{0}, rows{0};
   std::map<std::string, Share> atoms;
-  std::map<std::string, uint64_t> shapes;
+  std::map<uint64_t, uint64_t> thousands;  // queries done of each thousand
+  std::set<uint64_t> wrong;                // the thousands that had a mismatch
 };
+
+std::string Sql(const Query &query) {
+  return Render(Sequence({query.body, query.tail}), query.twice);
+}
 
 class Worker {
  public:
@@ -54,7 +62,7 @@ class Worker {
   void CountAtoms(const Query &query);
   std::string Settings(bool foreign) const;
 
-  const Options &options_;
+  const Options options_;
   Totals *totals_;
   Database local_, foreign_;
   Session session_;
@@ -74,7 +82,8 @@ void Worker::Run() {
 }
 
 std::string Worker::Settings(bool foreign) const {
-  std::string sql = "SET search_path = " + std::string(foreign ? session_.variant->schema : kLocalSchema) + ", public, extensions; " + session_.both;
+  std::string sql = "SET search_path = " + std::string(foreign ? session_.variant->schema : kLocalSchema) +
+                    ", public, extensions; " + session_.both;
   if (!foreign) return sql;
   sql += session_.foreign;
   if (options_.bug != 0) sql += "SET supabase_fdw.seeded_bug = " + std::to_string(options_.bug) + ";";
@@ -93,8 +102,8 @@ std::string Worker::Differs(const Query &query, Result *local, Result *foreign) 
   const std::string prefix = "DEALLOCATE ALL; ";
   const std::string body = Render(query.body);
   const bool subset = query.comparison == Comparison::kSubset;
-  foreign_.Send(prefix + Render(Sequence({query.body, query.tail})));
-  local_.Send(prefix + (subset ? body : Render(Sequence({query.body, query.tail}))));
+  foreign_.Send(prefix + Sql(query));
+  local_.Send(prefix + (subset ? body : Sql(query)));
   *local = local_.Receive();
   *foreign = foreign_.Receive();
   if (!foreign_.Alive() || !local_.Alive()) throw std::runtime_error("the server has ended the connection at: " + body);
@@ -118,7 +127,7 @@ void Worker::Compare(uint64_t number) {
   if (number % kExplainEvery == 0 && session_.foreign.empty()) CountAtoms(query);
   {
     const std::lock_guard<std::mutex> lock(totals_->mutex);
-    totals_->shapes[query.shape]++;
+    totals_->thousands[(number - options_.first) / 1000]++;
   }
   totals_->done++;
 }
@@ -130,7 +139,8 @@ void Worker::CountAtoms(const Query &query) {
     std::string sql = Render(select);
     const size_t execute = sql.find("; EXECUTE q");
     sql = execute == std::string::npos ? "EXPLAIN (VERBOSE, FORMAT JSON) " + sql
-                                       : "DEALLOCATE ALL; " + sql.substr(0, execute) + "; EXPLAIN (VERBOSE, FORMAT JSON) " + sql.substr(execute + 2);
+                                       : "DEALLOCATE ALL; " + sql.substr(0, execute) +
+                                             "; EXPLAIN (VERBOSE, FORMAT JSON) " + sql.substr(execute + 2);
     const Result plan = foreign_.Run(sql);
     if (!plan.sqlstate.empty() || plan.rows.empty()) return;
     const std::string &text = *plan.rows[0][0];
@@ -147,7 +157,9 @@ void Worker::CountAtoms(const Query &query) {
 std::string Explain(Database *foreign, const Query &query) {
   std::string sql = Render(Sequence({query.body, query.tail}));
   const size_t execute = sql.find("; EXECUTE q");
-  sql = execute == std::string::npos ? "EXPLAIN (VERBOSE, COSTS OFF) " + sql : sql.substr(0, execute) + "; EXPLAIN (VERBOSE, COSTS OFF) " + sql.substr(execute + 2);
+  sql = execute == std::string::npos
+            ? "EXPLAIN (VERBOSE, COSTS OFF) " + sql
+            : sql.substr(0, execute) + "; EXPLAIN (VERBOSE, COSTS OFF) " + sql.substr(execute + 2);
   std::string text;
   const Result plan = foreign->Run("DEALLOCATE ALL; " + sql);
   for (const Row &row : plan.rows) {
@@ -158,18 +170,30 @@ std::string Explain(Database *foreign, const Query &query) {
 
 void Worker::Report(uint64_t number, Query query, const std::string &difference) {
   const uint64_t found = ++totals_->mismatches;
+  {
+    const std::lock_guard<std::mutex> lock(totals_->mutex);
+    totals_->wrong.insert((number - options_.first) / 1000);
+  }
   if (options_.quiet || found > options_.most) return;
   std::ostringstream out;
-  out << "\n== MISMATCH: seed " << options_.seed << ", query " << number << " (" << query.shape << "): " << difference << "\n"
-      << Render(Sequence({query.body, query.tail})) << ";\n";
+  out << "\n== MISMATCH: seed " << options_.seed << ", query " << number << " (" << query.shape << "): " << difference
+      << "\n"
+      << Sql(query) << ";\n";
   Result local, foreign;
   int steps = 0;
-  ForEachReduction(&query.body, [&] { return ++steps < kMostReductions && !Differs(query, &local, &foreign).empty(); });
+  const auto wrong = [&] { return ++steps < kMostReductions && !Differs(query, &local, &foreign).empty(); };
+  if (query.twice) {
+    query.twice = false;
+    query.twice = !wrong();
+  }
+  Reduce(&query.body, wrong);
   const std::string left = Differs(query, &local, &foreign);
   out << "-- reduced: " << (left.empty() ? "does not differ when it is run again" : left) << "\n"
       << Settings(true) << "\n"
-      << Render(Sequence({query.body, query.tail})) << ";\n"
-      << "locally:\n" << Show(local, kShownRows) << "remotely:\n" << Show(foreign, kShownRows) << Explain(&foreign_, query);
+      << Sql(query) << ";\n"
+      << "locally:\n"
+      << Show(local, kShownRows) << "remotely:\n"
+      << Show(foreign, kShownRows) << Explain(&foreign_, query);
   const std::lock_guard<std::mutex> lock(totals_->mutex);
   std::cout << out.str() << std::flush;
 }
@@ -180,12 +204,13 @@ void Progress(const Options &options, Totals *totals, const std::atomic<bool> &f
   while (!finished) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     const auto now = std::chrono::steady_clock::now();
-    if (now - shown < std::chrono::seconds(10)) continue;
+    if (options.quiet || now - shown < std::chrono::seconds(10)) continue;
     shown = now;
     const double seconds = std::chrono::duration<double>(now - start).count();
     const std::lock_guard<std::mutex> lock(totals->mutex);
-    std::printf("%llu of %llu, %.0f per second, %llu mismatches\n", static_cast<unsigned long long>(totals->done.load()),
-                static_cast<unsigned long long>(options.count), static_cast<double>(totals->done.load()) / seconds,
+    std::printf("%llu of %llu, %.0f per second, %llu mismatches\n",
+                static_cast<unsigned long long>(totals->done.load()), static_cast<unsigned long long>(options.count),
+                static_cast<double>(totals->done.load()) / seconds,
                 static_cast<unsigned long long>(totals->mismatches.load()));
     std::fflush(stdout);
   }
@@ -204,41 +229,81 @@ void PrintShares(const Totals &totals) {
     expressible.all += share.all;
     expressible.pushed += share.pushed;
   }
-  const auto percent = [](const Share &share) { return 100.0 * static_cast<double>(share.pushed) / static_cast<double>(std::max<uint64_t>(share.all, 1)); };
-  std::printf("pushed: %.1f %% of all atoms, %.1f %% of those that PostgREST has a filter for\n", percent(all), percent(expressible));
+  const auto percent = [](const Share &share) {
+    return 100.0 * static_cast<double>(share.pushed) / static_cast<double>(std::max<uint64_t>(share.all, 1));
+  };
+  std::printf("pushed: %.1f %% of all atoms, %.1f %% of those that PostgREST has a filter for\n", percent(all),
+              percent(expressible));
 }
+
+// Runs the queries of options in as many connections as it says. False: it was broken off.
+bool RunQueries(const Environment &stack, const Options &options, Totals *totals) {
+  std::atomic<bool> finished{false}, broken{false};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < options.jobs; i++) {
+    threads.emplace_back([&] {
+      try {
+        Worker(stack, options, totals).Run();
+      } catch (const std::exception &error) {
+        broken = true;
+        const std::lock_guard<std::mutex> lock(totals->mutex);
+        std::cout << "FAILED: " << error.what() << std::endl;
+      }
+    });
+  }
+  std::thread progress(Progress, std::cref(options), totals, std::cref(finished));
+  for (std::thread &thread : threads) thread.join();
+  finished = true;
+  progress.join();
+  return !broken;
+}
+
+// Thousands that were run to their end and had no mismatch.
+uint64_t GoodThousands(const Options &options, const Totals &totals) {
+  uint64_t good = 0;
+  for (const auto &[thousand, done] : totals.thousands) {
+    const uint64_t size = std::min<uint64_t>(1000, options.count - thousand * 1000);
+    if (done == size && totals.wrong.count(thousand) == 0) good++;
+  }
+  return good;
+}
+
+using Number = unsigned long long;
 
 }  // namespace
 
 bool RunAll(const Environment &stack, const Options &options) {
   Totals totals;
-  std::printf("seed %llu, %llu comparisons\n", static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(options.count));
+  std::printf("seed %llu, %llu comparisons\n", Number{options.seed}, Number{options.count});
   std::fflush(stdout);
-  std::atomic<bool> finished{false};
-  std::atomic<bool> broken{false};
-  std::vector<std::thread> threads;
   const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < options.jobs; i++) {
-    threads.emplace_back([&] {
-      try {
-        Worker(stack, options, &totals).Run();
-      } catch (const std::exception &error) {
-        broken = true;
-        std::cout << "FAILED: " << error.what() << std::endl;
-      }
-    });
-  }
-  std::thread progress(Progress, std::cref(options), &totals, std::cref(finished));
-  for (std::thread &thread : threads) thread.join();
-  finished = true;
-  progress.join();
-  if (!options.quiet) PrintShares(totals);
+  const bool complete = RunQueries(stack, options, &totals);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  PrintShares(totals);
+  const uint64_t good = GoodThousands(options, totals), all = (options.count + 999) / 1000;
+  std::printf("thousands: %llu passed, %llu failed\n", Number{good}, Number{all - good});
   std::printf("seed %llu: %llu comparisons in %.0f s, %llu rows, %llu errors on both sides, %llu mismatches\n",
-              static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(totals.done.load()), seconds,
-              static_cast<unsigned long long>(totals.rows.load()), static_cast<unsigned long long>(totals.errors.load()),
-              static_cast<unsigned long long>(totals.mismatches.load()));
-  return totals.mismatches == 0 && !broken;
+              Number{options.seed}, Number{totals.done}, seconds, Number{totals.rows}, Number{totals.errors},
+              Number{totals.mismatches});
+  return complete && totals.mismatches == 0 && good == all;
+}
+
+bool FindBugs(const Environment &stack, Options options) {
+  options.quiet = true;
+  options.most = 1;
+  int found = 0;
+  for (const SeededBug &bug : kSeededBugs) {
+    options.bug = bug.number;
+    Totals totals;
+    const bool complete = RunQueries(stack, options, &totals);
+    const bool seen = complete && totals.mismatches > 0;
+    found += seen ? 1 : 0;
+    std::printf("%2d %-10s %6llu queries  %s\n", bug.number, seen ? "found" : "NOT FOUND", Number{totals.done}, bug.what);
+    std::fflush(stdout);
+  }
+  const int all = static_cast<int>(std::size(kSeededBugs));
+  std::printf("%d of %d found\n", found, all);
+  return found == all;
 }
 
 }  // namespace differential

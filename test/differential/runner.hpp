@@ -18,9 +18,12 @@ struct Options {
   int bug = 0;         // supabase_fdw.seeded_bug of the foreign side
   bool fill = true;    // create and fill the databases first
   bool quiet = false;  // no reports, only their number
+  bool bugs = false;   // find seeded bugs instead
 };
 
 // Whether no query differed.
 bool RunAll(const Environment &stack, const Options &options);
+// Whether each bug of a build with seeded bugs (src/core/seeded.hpp) makes a query differ.
+bool FindBugs(const Environment &stack, Options options);
 
 }  // namespace differential

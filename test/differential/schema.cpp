@@ -15,7 +15,8 @@ using Names = std::vector<std::string>;
 
 Names AllTypes() {
   Names names;
-  for (const Type &type : Types()) names.push_back(type.name);
+  for (const Type &type : Types())
+    names.push_back(type.name);
   return names;
 }
 
@@ -44,17 +45,19 @@ Table MakeTable(const std::string &name, const std::string &prefix, const Names 
 Table OddNames() {
   Table table = MakeTable("diff odd \"(t)\", *", "", {"i4"}, {}, 40, 9);
   const std::pair<const char *, const char *> columns[] = {
-      {"na me", "t"}, {"com,ma", "i4"}, {"do.t", "t"}, {"qu\"ote", "i4"}, {"par(en)", "d"}, {"st*ar", "b"},
-      {"co:lon", "num2"}, {"per%cent", "t"}, {"am&p=er", "i8"}, {"ar->row", "jb"}, {"é😀", "mood"}, {"Upper", "vc"},
-      {"select", "i4"}, {"or", "b"}, {"not.and", "i4"}, {"back\\slash", "t"}};
-  for (const auto &[name, type] : columns) table.columns.push_back({name, &TypeOf(type), QuoteName(name)});
+      {"na me", "t"},     {"com,ma", "i4"},  {"do.t", "t"},     {"qu\"ote", "i4"},   {"par(en)", "d"}, {"st*ar", "b"},
+      {"co:lon", "num2"}, {"per%cent", "t"}, {"am&p=er", "i8"}, {"ar->row", "jb"},   {"é😀", "mood"},   {"Upper", "vc"},
+      {"select", "i4"},   {"or", "b"},       {"not.and", "i4"}, {"back\\slash", "t"}};
+  for (const auto &[name, type] : columns)
+    table.columns.push_back({name, &TypeOf(type), QuoteName(name)});
   return table;
 }
 
 std::vector<Table> MakeTables() {
   std::vector<Table> tables;
   tables.push_back(MakeTable("diff_all", "c_", {"i4"}, AllTypes(), 300, 64));
-  tables.push_back(MakeTable("diff_big", "g_", {"i8"}, {"b", "i4", "num2", "f8x", "t", "vc", "d", "tz", "mood"}, 3000, 400));
+  tables.push_back(
+      MakeTable("diff_big", "g_", {"i8"}, {"b", "i4", "num2", "f8x", "t", "vc", "d", "tz", "mood"}, 3000, 400));
   tables.back().large = true;
   tables.push_back(MakeTable("diff_pair_key", "p_", {"t", "i4"}, kSome, 57, 7));
   tables.push_back(MakeTable("diff_text_key", "k_", {"t"}, kSome, 60, 7));
@@ -72,7 +75,9 @@ std::vector<Table> MakeTables() {
 constexpr int kPartitions = 3;
 constexpr int kPartitionRows = 30;
 
-std::string PartitionName(int number) { return "diff_part_" + std::to_string(number); }
+std::string PartitionName(int number) {
+  return "diff_part_" + std::to_string(number);
+}
 
 std::string PartitionBounds(int number) {
   return "FOR VALUES FROM (" + std::to_string(number * kPartitionRows) + ") TO (" +
@@ -84,7 +89,8 @@ std::string ColumnList(const Table &table, bool foreign) {
   for (const Column &column : table.columns) {
     sql += (sql.empty() ? "" : ", ") + column.sql + " " + column.type->sql;
     bool key = false;
-    for (const std::string &name : table.key) key = key || name == column.sql;
+    for (const std::string &name : table.key)
+      key = key || name == column.sql;
     if (foreign && key) sql += " OPTIONS (key 'true')";
     if (key) sql += " NOT NULL";
   }
@@ -93,7 +99,8 @@ std::string ColumnList(const Table &table, bool foreign) {
 
 std::string KeyClause(const Table &table) {
   std::string sql;
-  for (const std::string &name : table.key) sql += (sql.empty() ? "" : ", ") + name;
+  for (const std::string &name : table.key)
+    sql += (sql.empty() ? "" : ", ") + name;
   return sql.empty() ? "" : ", PRIMARY KEY (" + sql + ")";
 }
 
@@ -102,7 +109,8 @@ std::string KeyValue(const Table &table, size_t column, int row) {
   const Type &type = *table.key_types[column];
   if (type.name == "i4" || type.name == "i8") return std::to_string(table.key.size() > 1 ? row % 5 : row);
   if (type.name == "t" && table.key.size() == 1) {
-    return static_cast<size_t>(row) < type.pool.size() ? type.pool[static_cast<size_t>(row) * 2 % type.pool.size()] : "";
+    return static_cast<size_t>(row) < type.pool.size() ? type.pool[static_cast<size_t>(row) * 2 % type.pool.size()]
+                                                       : "";
   }
   if (type.name == "t") return type.pool[static_cast<size_t>(row) / 5 * 7 % type.pool.size()];
   if (type.name == "uuid") {
@@ -134,7 +142,8 @@ std::string Rows(const Table &table, const std::string &name, int first, int cou
   if (count == 0) return "";
   Random random(7, table.name.size() * 100000 + static_cast<uint64_t>(first));
   std::string sql = "INSERT INTO " + name + " VALUES ";
-  for (int row = first; row < first + count; row++) sql += (row > first ? ", " : "") + RowValues(table, row, &random);
+  for (int row = first; row < first + count; row++)
+    sql += (row > first ? ", " : "") + RowValues(table, row, &random);
   return sql + ";";
 }
 
@@ -150,7 +159,9 @@ constexpr const char *kObjects =
 constexpr const char *kDropObjects =
     "DROP TYPE IF EXISTS diff_mood, diff_pair CASCADE; DROP DOMAIN IF EXISTS diff_positive, diff_short CASCADE;";
 
-std::string RemoteName(const std::string &table) { return "public." + QuoteName(table); }
+std::string RemoteName(const std::string &table) {
+  return "public." + QuoteName(table);
+}
 
 std::string RemoteTable(const Table &table, const std::string &name, int first, int count) {
   const std::string sql = RemoteName(name);
@@ -243,6 +254,9 @@ void CreateServers(Database *local, const Environment &stack) {
   const std::string jwt = "jwt " + QuoteLiteral(Get(stack, "STACK_SERVICE_JWT"));
   create("diff_bare", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL")), jwt);
   create("diff_uncapped", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL_UNCAPPED")), jwt);
+  for (const char *server : {"diff_bare", "diff_uncapped"}) {
+    (void)local->Run("ALTER SERVER " + std::string(server) + " OPTIONS (ADD case_mapping 'true')");
+  }
   create("diff_gateway", "url " + QuoteLiteral(Get(stack, "STACK_URL")), key);
 }
 
@@ -307,7 +321,8 @@ void Prepare(const Environment &stack, const std::string &database) {
   local.Must(std::string("SET search_path = public, extensions;") + kObjects);
   CreateServers(&local, stack);
   FillLocal(&local);
-  for (const Variant &variant : Variants()) CreateForeign(&local, variant);
+  for (const Variant &variant : Variants())
+    CreateForeign(&local, variant);
   AwaitTables(&local);
 }
 

@@ -21,8 +21,8 @@ struct Table {
   std::vector<Column> columns;
   std::vector<std::string> key;  // quoted names; none: the table has no key
   int rows = 0;
-  int fetch_size = 0;        // of the foreign table; 0: the default
-  bool large = false;        // queries must be selective
+  int fetch_size = 0;  // of the foreign table; 0: the default
+  bool large = false;  // queries must be selective
   std::vector<const Type *> key_types = {};
 };
 

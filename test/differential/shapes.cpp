@@ -10,8 +10,9 @@ using Words = std::vector<std::string>;
 
 const Table &RandomTable(Random *random, bool small) {
   static const std::vector<std::pair<const char *, int>> weights = {
-      {"diff_all", 42}, {"diff_pair_key", 10}, {"diff_text_key", 10}, {"diff_uuid_key", 7}, {"diff_time_key", 7},
-      {"diff_none", 6}, {"diff_empty", 2}, {"diff_one", 2}, {"diff_part", 7}, {"diff odd \"(t)\", *", 7}, {"diff_big", 3}};
+      {"diff_all", 42},     {"diff_pair_key", 10},      {"diff_text_key", 10}, {"diff_uuid_key", 7},
+      {"diff_time_key", 7}, {"diff_none", 6},           {"diff_empty", 2},     {"diff_one", 2},
+      {"diff_part", 7},     {"diff odd \"(t)\", *", 7}, {"diff_big", 3}};
   for (;;) {
     int n = random->Between(0, 102);
     for (const auto &[name, weight] : weights) {
@@ -35,14 +36,18 @@ Node Where(Random *random, const Source &source, bool required) {
                                   Value{"int8", std::to_string(low + random->Between(0, 900))}}));
   }
   const size_t n = random->Below(100);
-  if (required || n >= 8) conjuncts.push_back(RandomCondition(random, source, n < 45 ? 0 : n < 70 ? 1 : n < 85 ? 2 : 4));
-  return List(" WHERE ", " AND ", std::move(conjuncts));
+  if (required || n >= 8)
+    conjuncts.push_back(RandomCondition(random, source, n < 45 ? 0 : n < 70 ? 1 : n < 85 ? 2 : 4));
+  Node where = List(" WHERE ", " AND ", std::move(conjuncts));
+  where.relation = source.Sql();
+  return where;
 }
 
 // Columns that make each row of the table different from the others; none where there is no key.
 std::vector<Node> KeyColumns(const Source &source) {
   std::vector<Node> columns;
-  for (const std::string &name : source.table->key) columns.emplace_back(source.alias + "." + name);
+  for (const std::string &name : source.table->key)
+    columns.emplace_back(source.alias + "." + name);
   return columns;
 }
 
@@ -64,13 +69,15 @@ Node Outputs(Random *random, const Source &source) {
   if (outputs.empty() || random->Chance(15)) outputs.clear();
   if (!source.table->large && random->Chance(4)) outputs.emplace_back(source.alias + ".*");
   if (random->Chance(3)) outputs.emplace_back(source.alias + "::text");
-  for (size_t i = random->Below(4); i > 0; i--) outputs.push_back(RandomOutput(random, source));
+  for (size_t i = random->Below(4); i > 0; i--)
+    outputs.push_back(RandomOutput(random, source));
   if (outputs.empty()) outputs.push_back(RandomOutput(random, source));
   return List("", ", ", std::move(outputs), "", 1);
 }
 
 Node OrderItem(Random *random, const std::string &sql) {
-  static const Words directions = {"", "", " DESC", " ASC", " NULLS FIRST", " NULLS LAST", " DESC NULLS LAST", " DESC NULLS FIRST"};
+  static const Words directions = {
+      "", "", " DESC", " ASC", " NULLS FIRST", " NULLS LAST", " DESC NULLS LAST", " DESC NULLS FIRST"};
   return sql + random->Pick(directions);
 }
 
@@ -83,7 +90,8 @@ Node TotalOrder(Random *random, const Source &source, int extra) {
     items.push_back(OrderItem(random, random->Chance(8) ? "(" + sql + " IS NULL)" : sql));
   }
   const bool descending = random->Chance(20);
-  for (const Node &column : KeyColumns(source)) items.emplace_back(column.text + (descending ? " DESC" : ""));
+  for (const Node &column : KeyColumns(source))
+    items.emplace_back(column.text + (descending ? " DESC" : ""));
   Node order = List(" ORDER BY ", ", ", std::move(items));
   order.fixed = source.table->key.size();
   return order;
@@ -139,7 +147,8 @@ std::string RandomAggregate(Random *random, const Source &source) {
     const Column *of = column(kMinMax);
     return Canonical(*of->type, (n == 5 ? "min(" : "max(") + source.Column(*of) + ")");
   }
-  if (n == 8 && column(kBoolean) != nullptr) return (random->Chance(50) ? "bool_and(" : "bool_or(") + source.Column(*column(kBoolean)) + ")";
+  if (n == 8 && column(kBoolean) != nullptr)
+    return (random->Chance(50) ? "bool_and(" : "bool_or(") + source.Column(*column(kBoolean)) + ")";
   if (n == 9) {
     const std::string text = source.Column(*column(~0U)) + "::text";
     return "string_agg(" + text + ", ',' ORDER BY " + text + " COLLATE \"C\")";
@@ -153,7 +162,8 @@ Node Aggregates(Random *random, const Source &source) {
   std::vector<Node> outputs;
   for (size_t i = 1 + random->Below(3); i > 0; i--) {
     const std::string aggregate = RandomAggregate(random, source);
-    const bool filter = random->Chance(12) && aggregate.back() == ')' && aggregate[0] != '(' && aggregate.compare(0, 4, "trim") != 0 && aggregate.compare(0, 5, "lower") != 0;
+    const bool filter = random->Chance(12) && aggregate.back() == ')' && aggregate[0] != '(' &&
+                        aggregate.compare(0, 4, "trim") != 0 && aggregate.compare(0, 5, "lower") != 0;
     if (filter) {
       outputs.push_back(Sequence({aggregate + " FILTER (WHERE ", RandomAtom(random, source), ")"}));
     } else {
@@ -181,8 +191,9 @@ Query Group(Random *random, const Source &source) {
   }
   Node having;
   if (random->Chance(20)) having = Sequence({" HAVING count(*) > ", Number(random, 1)});
-  query.body = Sequence({"SELECT ", List("", ", ", std::move(outputs), "", 1), ", ", Aggregates(random, source), " FROM " + source.Sql(),
-                         Where(random, source, false), List(" GROUP BY ", ", ", std::move(keys)), having});
+  query.body = Sequence({"SELECT ", List("", ", ", std::move(outputs), "", 1), ", ", Aggregates(random, source),
+                         " FROM " + source.Sql(), Where(random, source, false),
+                         List(" GROUP BY ", ", ", std::move(keys)), having});
   return query;
 }
 
@@ -194,7 +205,8 @@ Query Distinct(Random *random, const Source &source) {
     const Column *column = PickColumn(random, *source.table, kGroup);
     outputs.emplace_back(Canonical(*column->type, source.Column(*column)));
   }
-  query.body = Sequence({"SELECT DISTINCT ", List("", ", ", std::move(outputs), "", 1), " FROM " + source.Sql(), Where(random, source, false)});
+  query.body = Sequence({"SELECT DISTINCT ", List("", ", ", std::move(outputs), "", 1), " FROM " + source.Sql(),
+                         Where(random, source, false)});
   return query;
 }
 
@@ -203,8 +215,9 @@ Query Ties(Random *random, const Source &source) {
   Query query;
   query.shape = "with ties";
   const Column *column = PickColumn(random, *source.table, kOrdered);
-  query.body = Sequence({"SELECT ", Outputs(random, source), " FROM " + source.Sql(), Where(random, source, false), " ORDER BY ",
-                         OrderItem(random, source.Column(*column)), " FETCH FIRST " + std::to_string(random->Below(12)) + " ROWS WITH TIES"});
+  query.body = Sequence({"SELECT ", Outputs(random, source), " FROM " + source.Sql(), Where(random, source, false),
+                         " ORDER BY ", OrderItem(random, source.Column(*column)),
+                         " FETCH FIRST " + std::to_string(random->Below(12)) + " ROWS WITH TIES"});
   return query;
 }
 
@@ -212,10 +225,12 @@ Query Window(Random *random, const Source &source) {
   Query query;
   query.shape = "window";
   const Column *by = PickColumn(random, *source.table, kGroup), *of = PickColumn(random, *source.table, kSum);
-  query.body = Sequence({"SELECT " + source.Column(*of) + ", rank() OVER (PARTITION BY " + source.Column(*by) + " ORDER BY " + source.Column(*of) +
-                             "), " + Canonical(*of->type, "sum(" + source.Column(*of) + ") OVER (PARTITION BY " + source.Column(*by) + ")") +
-                             " FROM " + source.Sql(),
-                         Where(random, source, false)});
+  query.body = Sequence(
+      {"SELECT " + source.Column(*of) + ", rank() OVER (PARTITION BY " + source.Column(*by) + " ORDER BY " +
+           source.Column(*of) + "), " +
+           Canonical(*of->type, "sum(" + source.Column(*of) + ") OVER (PARTITION BY " + source.Column(*by) + ")") +
+           " FROM " + source.Sql(),
+       Where(random, source, false)});
   return query;
 }
 
@@ -229,7 +244,8 @@ bool PickPair(Random *random, const Source &left, const Source &right, std::stri
     }
     if (partners.empty()) continue;
     const Column *partner = random->Pick(partners);
-    *condition = left.Column(*column) + (random->Chance(92) || (column->type->traits & kOrdered) == 0 ? " = " : " < ") + right.Column(*partner);
+    *condition = left.Column(*column) + (random->Chance(92) || (column->type->traits & kOrdered) == 0 ? " = " : " < ") +
+                 right.Column(*partner);
     return true;
   }
   return false;
@@ -259,8 +275,9 @@ Query Join(Random *random, const Source &left) {
   Node condition = JoinCondition(random, left, right);
   if (kind == " FULL JOIN ") condition.children.resize(1);
   if (kind == " FULL JOIN " && condition.children[0].text.find(" < ") != std::string::npos) condition = "false";
-  query.body = Sequence({"SELECT ", List("", ", ", std::move(outputs), "", 1), " FROM " + left.Sql() + kind + RightSql(random, right) + " ON ",
-                         condition, Where(random, random->Chance(70) ? left : right, false)});
+  query.body = Sequence({"SELECT ", List("", ", ", std::move(outputs), "", 1),
+                         " FROM " + left.Sql() + kind + RightSql(random, right) + " ON ", condition,
+                         Where(random, random->Chance(70) ? left : right, false)});
   return query;
 }
 
@@ -269,15 +286,18 @@ Query SemiJoin(Random *random, const Source &left) {
   query.shape = "semi-join";
   const Source right{&RandomTable(random, true), "b"};
   const std::string from = "SELECT 1 FROM " + RightSql(random, right) + " WHERE ";
-  Node condition = Sequence({random->Chance(45) ? "NOT EXISTS (" : "EXISTS (", from, JoinCondition(random, left, right), ")"});
+  Node condition =
+      Sequence({random->Chance(45) ? "NOT EXISTS (" : "EXISTS (", from, JoinCondition(random, left, right), ")"});
   const Column *column = PickColumn(random, *right.table, kSum);
   const Column *same = PickColumn(random, *left.table, kInteger);
   if (same != nullptr && random->Chance(40)) {
-    condition = Sequence({left.Column(*same) + (random->Chance(40) ? " NOT IN (SELECT " : " IN (SELECT ") + right.Column(*column) + " FROM " + right.Sql(),
+    condition = Sequence({left.Column(*same) + (random->Chance(40) ? " NOT IN (SELECT " : " IN (SELECT ") +
+                              right.Column(*column) + " FROM " + right.Sql(),
                           Where(random, right, false), ")"});
     if (column->type->name == "money") condition = "true";
   }
-  query.body = Sequence({"SELECT ", Outputs(random, left), " FROM " + left.Sql() + " WHERE ", List("", " AND ", {condition, RandomAtom(random, left)}, "", 1)});
+  query.body = Sequence({"SELECT ", Outputs(random, left), " FROM " + left.Sql() + " WHERE ",
+                         List("", " AND ", {condition, RandomAtom(random, left)}, "", 1)});
   return query;
 }
 
@@ -289,11 +309,13 @@ Query Lateral(Random *random, const Source &right) {
   std::string condition = "true";
   (void)PickPair(random, left, right, &condition);
   std::vector<Node> columns = {RandomOutput(random, right)};
-  for (Node &key : KeyColumns(right)) columns.push_back(std::move(key));
+  for (Node &key : KeyColumns(right))
+    columns.push_back(std::move(key));
   Node order = right.table->key.empty() ? Node("") : Sequence({TotalOrder(random, right, 1), LimitClause(random)});
-  query.body = Sequence({"SELECT l.id, l.id2, s.* FROM (SELECT * FROM diff_here ORDER BY id, id2 LIMIT 9) l CROSS JOIN LATERAL (SELECT ",
-                         List("", ", ", std::move(columns), "", 1), " FROM " + right.Sql() + " WHERE ",
-                         List("", " AND ", {condition, RandomAtom(random, right)}, "", 1), order, ") s"});
+  query.body = Sequence(
+      {"SELECT l.id, l.id2, s.* FROM (SELECT * FROM diff_here ORDER BY id, id2 LIMIT 9) l CROSS JOIN LATERAL (SELECT ",
+       List("", ", ", std::move(columns), "", 1), " FROM " + right.Sql() + " WHERE ",
+       List("", " AND ", {condition, RandomAtom(random, right)}, "", 1), order, ") s"});
   return query;
 }
 
@@ -303,7 +325,36 @@ Query Union(Random *random, const Source &source) {
   const Column *column = PickColumn(random, *source.table, kGroup);
   static const Words words = {" UNION ALL ", " UNION ", " EXCEPT ", " INTERSECT "};
   const std::string select = "SELECT " + Canonical(*column->type, source.Column(*column)) + " FROM " + source.Sql();
-  query.body = Sequence({select, Where(random, source, true), random->Pick(words), select, Where(random, source, true)});
+  query.body =
+      Sequence({select, Where(random, source, true), random->Pick(words), select, Where(random, source, true)});
+  return query;
+}
+
+// A subquery that is run for each row.
+Query Correlated(Random *random, const Source &right) {
+  Query query;
+  query.shape = "correlated";
+  const Source left{&TableOf(random->Chance(50) ? "diff_one" : "diff_uuid_key"), "l"};
+  std::string condition = "true";
+  (void)PickPair(random, left, right, &condition);
+  query.body = Sequence({"SELECT l.id, (SELECT ", Aggregates(random, right), " FROM " + right.Sql() + " WHERE ",
+                         List("", " AND ", {condition, RandomAtom(random, right)}, "", 1), ") FROM " + left.Sql(),
+                         Where(random, left, true)});
+  query.body.children[1].children.resize(1);
+  return query;
+}
+
+// A cursor that is read in pieces and, some of them, backwards.
+Query Cursor(Random *random, const Source &source) {
+  Query query = Plain(random, source);
+  if (query.comparison != Comparison::kOrdered) return query;
+  query.shape = "cursor";
+  static const Words steps = {"; FETCH 3 FROM c; FETCH ALL FROM c; CLOSE c", "; FETCH 10 FROM c; CLOSE c",
+                              "; MOVE 5 FROM c; FETCH 7 FROM c; FETCH 1 FROM c; CLOSE c",
+                              "; FETCH 9 FROM c; FETCH BACKWARD 4 FROM c; FETCH ALL FROM c; CLOSE c",
+                              "; FETCH LAST FROM c; FETCH FIRST FROM c; FETCH ABSOLUTE 8 FROM c; CLOSE c"};
+  query.body = Sequence({"DECLARE c SCROLL CURSOR FOR ", query.body, random->Pick(steps)});
+  RemoveParameters(&query.body);
   return query;
 }
 
@@ -317,22 +368,26 @@ Query Scalar(Random *random, const Source &source) {
   if (of == nullptr || column == nullptr) return Plain(random, source);
   static const Words functions = {"min", "max", "count"};
   static const Words operators = {" = ", " < ", " >= ", " <> "};
-  query.body = Sequence({"SELECT ", Outputs(random, source), " FROM " + source.Sql() + " WHERE ",
-                         List("", " AND ",
-                              {Sequence({source.Column(*column) + random->Pick(operators) + "(SELECT " + random->Pick(functions) + "(" +
-                                             other.Column(*of) + ") FROM " + other.Sql(),
-                                         Where(random, other, false), ")"}),
-                               RandomAtom(random, source)},
-                              "", 1)});
+  query.body =
+      Sequence({"SELECT ", Outputs(random, source), " FROM " + source.Sql() + " WHERE ",
+                List("", " AND ",
+                     {Sequence({source.Column(*column) + random->Pick(operators) + "(SELECT " +
+                                    random->Pick(functions) + "(" + other.Column(*of) + ") FROM " + other.Sql(),
+                                Where(random, other, false), ")"}),
+                      RandomAtom(random, source)},
+                     "", 1)});
   return query;
 }
 
 }  // namespace
 
-Query RandomQuery(Random *random) {
+namespace {
+
+Query RandomShape(Random *random) {
   const Source source{&RandomTable(random, false), "a"};
   const size_t n = random->Below(100);
-  if (n < 60) return Plain(random, source);
+  if (n < 57) return Plain(random, source);
+  if (n < 60) return Cursor(random, source);
   if (n < 70) return Aggregate(random, source);
   if (n < 77) return Group(random, source);
   if (n < 80) return Distinct(random, source);
@@ -343,7 +398,15 @@ Query RandomQuery(Random *random) {
   const Source small{&RandomTable(random, random->Chance(70)), "a"};
   if (n < 95) return Join(random, small);
   if (n < 99) return SemiJoin(random, small);
-  return Lateral(random, small);
+  return random->Chance(50) ? Lateral(random, small) : Correlated(random, small);
+}
+
+}  // namespace
+
+Query RandomQuery(Random *random) {
+  Query query = RandomShape(random);
+  query.twice = query.comparison != Comparison::kSubset && random->Chance(25);
+  return query;
 }
 
 Session RandomSession(Random *random) {
@@ -351,12 +414,15 @@ Session RandomSession(Random *random) {
   static const Words zones = {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "+03:30"};
   static const Words intervals = {"postgres", "sql_standard", "iso_8601", "postgres_verbose"};
   static const Words digits = {"1", "1", "0", "3", "-15"};
-  static const Words methods = {"enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_memoize", "enable_hashagg", "enable_sort", "enable_material"};
+  static const Words methods = {"enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_memoize",
+                                "enable_hashagg",  "enable_sort",     "enable_material"};
   Session session;
   session.variant = &random->Pick(Variants());
-  session.both = "SET DateStyle = '" + random->Pick(styles) + "'; SET TimeZone = '" + random->Pick(zones) + "'; SET IntervalStyle = '" +
-                 random->Pick(intervals) + "'; SET extra_float_digits = " + random->Pick(digits) + "; SET bytea_output = " +
-                 (random->Chance(50) ? "hex" : "escape") + "; SET plan_cache_mode = " + (random->Chance(50) ? "force_generic_plan" : "auto") + ";";
+  session.both = "SET DateStyle = '" + random->Pick(styles) + "'; SET TimeZone = '" + random->Pick(zones) +
+                 "'; SET IntervalStyle = '" + random->Pick(intervals) +
+                 "'; SET extra_float_digits = " + random->Pick(digits) +
+                 "; SET bytea_output = " + (random->Chance(50) ? "hex" : "escape") +
+                 "; SET plan_cache_mode = " + (random->Chance(50) ? "force_generic_plan" : "auto") + ";";
   for (const std::string &method : methods) {
     if (random->Chance(12)) session.both += "SET " + method + " = off;";
   }
