@@ -1,6 +1,7 @@
 #include "fdw/scan.hpp"
 
 #include "core/http.hpp"
+#include "core/seeded.hpp"
 
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
@@ -90,6 +91,7 @@ int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
   foreach (cell, numbers) {
     int const number = intVal(lfirst(cell));
     bool const is_count = foreach_current_index(cell) == 0;
+    if (Seeded(Bug::kOffsetNotInLimit) && !is_count) continue;
     if (number == kNoParameter) {
       if (is_count) return -1;
       continue;
@@ -405,7 +407,8 @@ void ReScanForeignScan(ForeignScanState *node) {
   bool const same = node->ss.ps.chgParam == nullptr;
   bool const rewind =
       same && objects->reader != nullptr && !state->never && Guard([&] { return objects->reader->OnlyPage(); });
-  if (rewind) {
+  if (rewind || (Seeded(Bug::kRescanKeepsRows) && objects->reader != nullptr && !state->never &&
+                 Guard([&] { return objects->reader->OnlyPage(); }))) {
     state->row = 0;
     state->exhausted = false;
     return;

@@ -18,6 +18,8 @@
 namespace differential {
 namespace {
 
+using supabase::kSeededBugs;
+
 // Queries that share one session's settings.
 constexpr uint64_t kBatch = 25;
 // Of every so many queries one has its conditions explained.
@@ -106,7 +108,7 @@ std::string Worker::Differs(const Query &query, Result *local, Result *foreign) 
   local_.Send(prefix + (subset ? body : Sql(query)));
   *local = local_.Receive();
   *foreign = foreign_.Receive();
-  if (!foreign_.Alive() || !local_.Alive()) throw std::runtime_error("the server has ended the connection at: " + body);
+  if (!foreign_.Alive() || !local_.Alive()) throw std::runtime_error("the server has ended the connection at: " + Settings(true) + " " + body);
   return Difference(*local, *foreign, query.comparison, query.limits);
 }
 
@@ -252,7 +254,8 @@ bool RunQueries(const Environment &stack, const Options &options, Totals *totals
     });
   }
   std::thread progress(Progress, std::cref(options), totals, std::cref(finished));
-  for (std::thread &thread : threads) thread.join();
+  for (std::thread &thread : threads)
+    thread.join();
   finished = true;
   progress.join();
   return !broken;
@@ -292,13 +295,13 @@ bool FindBugs(const Environment &stack, Options options) {
   options.quiet = true;
   options.most = 1;
   int found = 0;
-  for (const SeededBug &bug : kSeededBugs) {
-    options.bug = bug.number;
+  for (const char *what : kSeededBugs) {
+    options.bug++;
     Totals totals;
     const bool complete = RunQueries(stack, options, &totals);
     const bool seen = complete && totals.mismatches > 0;
     found += seen ? 1 : 0;
-    std::printf("%2d %-10s %6llu queries  %s\n", bug.number, seen ? "found" : "NOT FOUND", Number{totals.done}, bug.what);
+    std::printf("%2d %-10s %6llu queries  %s\n", options.bug, seen ? "found" : "NOT FOUND", Number{totals.done}, what);
     std::fflush(stdout);
   }
   const int all = static_cast<int>(std::size(kSeededBugs));
