@@ -379,7 +379,12 @@ TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
   for (;;) {
     ExecClearTuple(slot);
     if (state->local) return LocalGroup(node);
-    if (state->never || state->exhausted) return slot;
+    if (state->exhausted || (state->never && !HasOneGroup(state))) return slot;
+    if (state->never) {
+      StoreEmptyGroup(state, slot);
+      state->exhausted = true;
+      return slot;
+    }
     if (state->objects->counts != nullptr) {
       StoreCounts(state, slot);
       state->exhausted = true;
