@@ -108,7 +108,8 @@ std::string Worker::Differs(const Query &query, Result *local, Result *foreign) 
   local_.Send(prefix + (subset ? body : Sql(query)));
   *local = local_.Receive();
   *foreign = foreign_.Receive();
-  if (!foreign_.Alive() || !local_.Alive()) throw std::runtime_error("the server has ended the connection at: " + Settings(true) + " " + body);
+  if (!foreign_.Alive() || !local_.Alive())
+    throw std::runtime_error("the server has ended the connection at: " + Settings(true) + " " + body);
   return Difference(*local, *foreign, query.comparison, query.limits);
 }
 
