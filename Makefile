@@ -4,7 +4,7 @@ PG_CONFIG ?= pg_config
 TESTS = setup import types values conditions operators ordering groups paging parallel odd_names options errors auth \
   auth_scope security statistics functions extension
 
-OWN_TARGETS = help demo bench check check-sanitized unit fuzz format lint print-tests
+OWN_TARGETS = help demo bench check check-sanitized differential differential-bugs unit fuzz format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -15,6 +15,8 @@ help:
 	@echo 'make demo         see it work      make check        build and pass all tests'
 	@echo 'make check-sanitized  pg_regress and fault tests with the extension under ASan and UBSan'
 	@echo 'make bench        ratios against postgres_fdw and raw downloads, about 6 minutes (test/bench/run)'
+	@echo 'make differential N=… SEED=…  random queries on foreign tables and on local copies, compared'
+	@echo 'make differential-bugs  whether that comparison finds the bugs that a build made for it has'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
 	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
@@ -26,6 +28,10 @@ check:
 	@PG_CONFIG=$(PG_CONFIG) scripts/check
 check-sanitized:
 	@PG_CONFIG=$(PG_CONFIG) scripts/check-sanitized
+differential:
+	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential
+differential-bugs:
+	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --bugs
 print-tests:
 	@echo $(TESTS)
 unit:
@@ -57,7 +63,7 @@ REGRESS_OPTS = --inputdir=. --outputdir=build/regress --bindir=$(STACK_BIN) --ho
 # exported, so that inline symbols are not shared with other C++ extensions. PGDLLEXPORT is empty before PostgreSQL 16.
 # -MMD -MP: PGXS does not track headers.
 CXX_FLAGS = -std=c++17 -O2 -g -fPIC -fvisibility=hidden -fvisibility-inlines-hidden \
-  -Wall -Wextra -Werror -MMD -MP $(SANITIZE)
+  -Wall -Wextra -Werror -MMD -MP $(SANITIZE) $(if $(SEEDED_BUGS),-DSUPABASE_FDW_SEEDED_BUGS)
 # NDEBUG: assertions of simdjson would abort the backend.
 CORE_FLAGS = $(CXX_FLAGS) -DNDEBUG -Wpedantic -Wshadow -Isrc/core
 FDW_FLAGS = $(CXX_FLAGS) -Isrc -Isrc/core -isystem $(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE \

@@ -1,5 +1,7 @@
 #include "fast_parse.hpp"
 
+#include "seeded.hpp"
+
 #include <cmath>
 
 namespace supabase {
@@ -55,7 +57,7 @@ size_t ReadTime(std::string_view text, Microseconds *time) noexcept {
   for (; at < text.size() && IsDigit(text[at]); ++at) {
     if (unit == 1) return 0;
     unit /= 10;
-    time->value += (text[at] - '0') * unit;
+    if (!Seeded(Bug::kFractionLost)) time->value += (text[at] - '0') * unit;
     ++time->digits;
   }
   return time->digits > 0 ? at : 0;

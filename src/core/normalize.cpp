@@ -5,6 +5,7 @@
 
 #include "pattern.hpp"
 #include "query.hpp"
+#include "seeded.hpp"
 
 namespace supabase {
 
@@ -46,7 +47,8 @@ Normalized Constant(bool value) {
 Normalized NormalizeTree(const Condition &condition, Goal goal);
 
 Normalized NormalizeGroup(const Condition &group, Goal goal) {
-  const bool conjunction = (group.kind == Kind::kAnd) != WantsFalse(goal);
+  const bool flipped = WantsFalse(goal) && !Seeded(Bug::kDeMorganForgotten);
+  const bool conjunction = (group.kind == Kind::kAnd) != flipped;
   const Truth neutral = conjunction ? Truth::kAlways : Truth::kNever;
   Normalized result{Truth::kDepends, {}};
   result.condition.kind = conjunction ? Kind::kAnd : Kind::kOr;
@@ -88,7 +90,7 @@ Normalized Local() {
 // A leaf that is unknown for NULL and for nothing else.
 Normalized Strict(Condition leaf, Goal goal) {
   leaf.negated = WantsFalse(goal);
-  if (!KeepsUnknown(goal)) return {Truth::kDepends, std::move(leaf)};
+  if (!KeepsUnknown(goal) || Seeded(Bug::kUnknownLost)) return {Truth::kDepends, std::move(leaf)};
   Normalized result{Truth::kDepends, {}};
   result.condition.kind = Kind::kOr;
   result.condition.children = {leaf, NullTest(leaf, false)};
@@ -102,17 +104,17 @@ Normalized TwoValued(Condition leaf, Goal goal) {
 
 Normalized NormalizeDistinct(Condition leaf, Goal goal) {
   if (leaf.values.at(0)) return TwoValued(std::move(leaf), goal);
-  return {Truth::kDepends, NullTest(leaf, !WantsFalse(goal))};
+  return {Truth::kDepends, NullTest(leaf, !WantsFalse(goal) || Seeded(Bug::kDistinctFromNull))};
 }
 
 Normalized NormalizePattern(Condition leaf, Goal goal) {
   std::string &pattern = *leaf.values.at(0);
   if (leaf.op == Op::kStartsWith) {
-    pattern = PrefixPattern(pattern);
+    pattern = Seeded(Bug::kPrefixIsPattern) ? pattern + "%" : PrefixPattern(pattern);
     leaf.op = Op::kLike;
   }
   if (EndsInEscape(pattern)) return Local();
-  if (pattern.find('*') != std::string::npos) {
+  if (pattern.find('*') != std::string::npos && !Seeded(Bug::kStarInLike)) {
     // Regular expressions and ILIKE do not fold the same letters.
     if (leaf.op == Op::kILike) return Local();
     pattern = PatternToRegex(pattern);
@@ -156,9 +158,9 @@ Normalized NormalizeCompare(Condition leaf, Goal goal) {
 
 Normalized NormalizeIn(Condition leaf, Goal goal) {
   // IN () is false even for a NULL on the left.
-  if (leaf.values.empty()) return Constant(WantsFalse(goal));
+  if (leaf.values.empty()) return Constant(WantsFalse(goal) && !Seeded(Bug::kEmptyNotInFalse));
   const auto nulls = std::remove(leaf.values.begin(), leaf.values.end(), std::nullopt);
-  const bool has_null = nulls != leaf.values.end();
+  const bool has_null = nulls != leaf.values.end() && !Seeded(Bug::kNullLostInNotIn);
   leaf.values.erase(nulls, leaf.values.end());
   // x IN (…, NULL) is true or unknown, never false, whatever x is.
   if (has_null && (goal == Goal::kFalse || goal == Goal::kNotFalse)) return Constant(goal == Goal::kNotFalse);

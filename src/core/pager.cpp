@@ -7,6 +7,7 @@
 
 #include "error.hpp"
 #include "problem.hpp"
+#include "seeded.hpp"
 
 namespace supabase {
 
@@ -95,7 +96,7 @@ PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   if (!last_key_.empty()) {
     if (ask_overlap_) asked_++;
   } else if (received_ > 0) {
-    query_.offset = received_;
+    query_.offset = received_ + (Seeded(Bug::kOffsetPageSkipsRow) ? 1 : 0);
   }
   query_.limit = asked_;
   PageRequest request{BuildTarget(query_)};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "error.hpp"
+#include "seeded.hpp"
 #include "url.hpp"
 
 namespace supabase {
@@ -51,7 +52,8 @@ void RefuseNul(std::string_view text) {
 std::string Quote(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
+    const bool bare = Seeded(c == '"' ? Bug::kQuoteBare : Bug::kBackslashBare);
+    if ((c == '"' || c == '\\') && !bare) quoted += '\\';
     quoted += c;
   }
   return quoted += '"';
@@ -64,13 +66,17 @@ enum class Place { kParameter, kTree };
 
 void AppendElement(std::string &out, std::string_view value) {
   RefuseNul(value);
+  if (Seeded(Bug::kTreeValuesBare)) {
+    out += QueryEncode(value);
+    return;
+  }
   out += IsPlainValue(value) ? std::string(value) : QueryEncode(Quote(value));
 }
 
 void AppendValue(std::string &out, std::string_view value, Place place) {
   if (place == Place::kTree) return AppendElement(out, value);
   RefuseNul(value);
-  out += QueryEncode(value);
+  out += QueryEncode(Seeded(Bug::kTopLevelQuoted) && !IsPlainValue(value) ? Quote(value) : std::string(value));
 }
 
 void AppendList(std::string &out, const std::vector<std::optional<std::string>> &values) {
@@ -93,17 +99,21 @@ void AppendPath(std::string &out, const Condition &leaf) {
   }
 }
 
+Op NamedOp(Op op) {
+  return Seeded(Bug::kGreaterForGreaterEqual) && op == Op::kGe ? Op::kGt : op;
+}
+
 void AppendLeaf(std::string &out, const Condition &leaf, Place place) {
   out += QueryEncode(QuoteName(leaf.column));
   AppendPath(out, leaf);
   out += place == Place::kParameter ? '=' : '.';
-  if (leaf.negated) out += "not.";
+  if (leaf.negated && !(Seeded(Bug::kTreeNegationLost) && place == Place::kTree)) out += "not.";
   switch (leaf.kind) {
     case Kind::kCompare:
-      out.append(kOpNames[static_cast<int>(leaf.op)]) += '.';
+      out.append(kOpNames[static_cast<int>(NamedOp(leaf.op))]) += '.';
       return AppendValue(out, *leaf.values.at(0), place);
     case Kind::kIn:
-      if (leaf.values.size() > 1) return AppendList(out, leaf.values);
+      if (leaf.values.size() > 1 || Seeded(Bug::kSingleListed)) return AppendList(out, leaf.values);
       out += "eq.";
       return AppendValue(out, *leaf.values.at(0), place);
     case Kind::kIsNull:
@@ -174,7 +184,8 @@ void AppendOrder(std::string &out, const std::vector<OrderItem> &order) {
     out += QueryEncode(QuoteName(order[i].column));
     if (order[i].descending) out += ".desc";
     // PostgreSQL sorts NULL as larger than everything: first when descending, last otherwise.
-    if (order[i].nulls_first != order[i].descending) out += order[i].nulls_first ? ".nullsfirst" : ".nullslast";
+    if (order[i].nulls_first != order[i].descending && !Seeded(Bug::kNullsOrderLost))
+      out += order[i].nulls_first ? ".nullsfirst" : ".nullslast";
   }
 }
 
@@ -215,6 +226,7 @@ Condition Keyset(const std::vector<std::string> &columns, const std::vector<std:
     return result;
   };
   Condition keyset = compare(columns.size() - 1, last);
+  if (Seeded(Bug::kKeysetFirstColumn)) return compare(0, strict);
   for (size_t i = columns.size() - 1; i-- > 0;) {
     keyset = group(Kind::kOr, compare(i, strict), group(Kind::kAnd, compare(i, Op::kEq), std::move(keyset)));
   }
@@ -256,6 +268,7 @@ std::string QuoteName(std::string_view name) {
 std::string BuildTarget(const ReadQuery &query) {
   std::string target = Head(query);
   for (const Condition &condition : query.where) {
+    if (Seeded(Bug::kConjunctLost) && query.where.size() > 1 && &condition == &query.where.front()) continue;
     target += '&';
     AppendConjunct(target, condition);
   }

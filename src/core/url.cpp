@@ -1,5 +1,7 @@
 #include "url.hpp"
 
+#include "seeded.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -226,7 +228,7 @@ std::string PercentEncode(std::string_view text) {
 }
 
 std::string QueryEncode(std::string_view text) {
-  return Encode(text, ",:()*'!@/$");
+  return Encode(text, Seeded(Bug::kPlusBare) ? ",:()*'!@/$+" : ",:()*'!@/$");
 }
 
 bool HostMatches(std::string_view host, std::string_view list) {

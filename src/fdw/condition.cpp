@@ -1,5 +1,7 @@
 // Trees of Lists (deparse.hpp) to core's conditions, with the values that parameters have now.
 
+#include "core/seeded.hpp"
+
 #include "fdw/bridge.hpp"
 #include "fdw/deparse.hpp"
 #include "fdw/fold.hpp"
@@ -93,7 +95,8 @@ void CompareParameter(Build *build, Op op, int number, Target target) {
   } else if (build->parameters->values == nullptr) {
     Compare(build, op, Placeholder(number));
   } else if (build->parameters->isnull[number]) {
-    Compare(build, op, nullptr);
+    bool const text = getBaseType(ParameterType(build, number)) == TEXTOID;
+    Compare(build, op, Seeded(Bug::kParameterNullEmpty) && text ? "" : nullptr);
   } else {
     CompareFolded(build, op, target, getBaseType(ParameterType(build, number)), build->parameters->values[number]);
   }

@@ -63,4 +63,22 @@ void StoreCounts(ScanState *state, TupleTableSlot *slot) {
   ExecStoreVirtualTuple(slot);
 }
 
+bool HasOneGroup(const ScanState *state) {
+  List *functions = PlanList(state, kPlanFunctions);
+  ListCell *cell;
+  foreach (cell, functions) {
+    if (strVal(lfirst(cell))[0] == '\0') return false;
+  }
+  return functions != NIL;
+}
+
+void StoreEmptyGroup(ScanState *state, TupleTableSlot *slot) {
+  for (int i = 0; i < state->column_count; i++) {
+    bool const count = strcmp(strVal(list_nth(PlanList(state, kPlanFunctions), i)), "count") == 0;
+    slot->tts_values[state->slots[i]] = Int64GetDatum(0);
+    slot->tts_isnull[state->slots[i]] = !count;
+  }
+  ExecStoreVirtualTuple(slot);
+}
+
 }  // namespace supabase::pg

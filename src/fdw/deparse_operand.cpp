@@ -1,5 +1,7 @@
 // The two sides of an operator: a column, or a JSON value inside one, and the value it is compared with.
 
+#include "core/seeded.hpp"
+
 #include "fdw/bridge.hpp"
 #include "fdw/deparse_internal.hpp"
 #include "fdw/type.hpp"
@@ -176,6 +178,9 @@ int AddParameter(DeparseContext *context, Expr *expr) {
   ListCell *cell;
   foreach (cell, context->parameters) {
     if (equal(lfirst(cell), expr)) return foreach_current_index(cell);
+    bool const same_type =
+        exprType(static_cast<Node *>(lfirst(cell))) == exprType(reinterpret_cast<const Node *>(expr));
+    if (Seeded(Bug::kParameterMixed) && same_type) return foreach_current_index(cell);
   }
   context->parameters = lappend(context->parameters, expr);
   return list_length(context->parameters) - 1;

@@ -1,5 +1,7 @@
 // Which operators may be sent: comparisons by their operator family, the others by a table.
 
+#include "core/seeded.hpp"
+
 #include "fdw/bridge.hpp"
 #include "fdw/deparse_internal.hpp"
 #include "fdw/type.hpp"
@@ -214,7 +216,7 @@ bool FindSides(DeparseContext *context, List *args, Oid *opno, Operand *operand,
   *value = right;
   if (FindOperand(context, left, operand)) return true;
   *value = left;
-  *opno = get_commutator(*opno);
+  if (!Seeded(Bug::kNotCommuted)) *opno = get_commutator(*opno);
   if (FindOperand(context, right, operand) && OidIsValid(*opno)) return true;
   context->reason = "neither side of the operator is a plain column of the table";
   return false;
@@ -295,7 +297,8 @@ List *DeparseRowCompare(DeparseContext *context, RowCompareExpr *clause) {
     }
     // Only the last column may be equal.
     Op const strict = meaning.op == Op::kLe ? Op::kLt : meaning.op == Op::kGe ? Op::kGt : meaning.op;
-    List *beyond = CompareValue(context, &operand, tree == NIL ? meaning.op : strict, Form::kComparison, value);
+    bool const last = tree == NIL || Seeded(Bug::kRowCompareAllEqual);
+    List *beyond = CompareValue(context, &operand, last ? meaning.op : strict, Form::kComparison, value);
     if (beyond == NIL || tree == NIL) {
       tree = beyond;
       if (tree == NIL) return NIL;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/seeded.hpp"
+
 #include "fdw/bridge.hpp"
 
 extern "C" {
@@ -41,12 +43,13 @@ bool IsGreater(Op op) {
 
 // Against a value that no column equals: `side` > 0 when it is above all of them, < 0 when below.
 Folded Beyond(Op op, int side) {
+  if (Seeded(Bug::kBeyondAlwaysAbove)) side = 1;
   return Known(op, op == Op::kNe || (side > 0 ? IsLess(op) : IsGreater(op)));
 }
 
 // Against a value between two neighbours that the column can have, `below` being the smaller one.
 Folded Between(Op op, const char *below) {
-  if (IsLess(op)) return Send(Op::kLe, below);
+  if (IsLess(op)) return Send(Seeded(Bug::kFoldOffByOne) ? Op::kLt : Op::kLe, below);
   if (IsGreater(op)) return Send(Op::kGt, below);
   return Known(op, op == Op::kNe);
 }
@@ -103,7 +106,7 @@ Folded FoldToInteger(Oid column_type, Op op, Oid type, Datum value) {
 
 Folded FoldToFloat4(Op op, double value) {
   auto nearest = static_cast<float>(value);
-  if (std::isnan(value) || static_cast<double>(nearest) == value) {
+  if (std::isnan(value) || static_cast<double>(nearest) == value || Seeded(Bug::kFloat4Nearest)) {
     return Send(op, DatumToText(FLOAT4OID, Float4GetDatum(nearest)));
   }
   if (static_cast<double>(nearest) > value) nearest = std::nextafter(nearest, -HUGE_VALF);
@@ -324,12 +327,13 @@ char *DatumToText(Oid type, Datum value) {
   auto set = [](const char *name, const char *setting) {
     (void)set_config_option(name, setting, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
   };
-  set("datestyle", "ISO, MDY");
+  if (!Seeded(Bug::kDateStyleOpen)) set("datestyle", "ISO, MDY");
   set("intervalstyle", "postgres");
-  set("extra_float_digits", "3");
+  if (!Seeded(Bug::kFloatDigitsOpen)) set("extra_float_digits", "3");
   set("bytea_output", "hex");
   char *text = OidOutputFunctionCall(output, value);
   AtEOXact_GUC(true, level);
+  if (Seeded(Bug::kZoneLost) && type == TIMESTAMPTZOID && strlen(text) > 19) text[19] = '\0';
   return text;
 }
 

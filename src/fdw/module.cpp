@@ -1,5 +1,7 @@
 // Entry points of the shared library: loading, settings, the wrapper's handler.
 
+#include "core/seeded.hpp"
+
 #include "fdw/analyze.hpp"
 #include "fdw/auth.hpp"
 #include "fdw/import.hpp"
@@ -54,6 +56,10 @@ void _PG_init(void) {
                            PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("supabase_fdw.trace", "Logs method, path, status and size of each remote request.", nullptr,
                            &setting_trace, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
+#ifdef SUPABASE_FDW_SEEDED_BUGS
+  DefineCustomIntVariable("supabase_fdw.seeded_bug", "A bug to have, for testing.", nullptr, &seeded_bug, 0, 0,
+                          static_cast<int>(std::size(kSeededBugs)), PGC_USERSET, 0, nullptr, nullptr, nullptr);
+#endif
   DefineAuthSettings();
   MarkGUCPrefixReserved("supabase_fdw");
 }

@@ -1,5 +1,7 @@
 #include "fdw/plan.hpp"
 
+#include "core/seeded.hpp"
+
 #include "fdw/estimate.hpp"
 #include "fdw/relation.hpp"
 #include "fdw/rpc.hpp"
@@ -83,7 +85,8 @@ bool LimitApplies(PlannerInfo *root, RelOptInfo *rel) {
       parse->setOperations != nullptr || parse->commandType != CMD_SELECT || root->hasHavingQual) {
     return false;
   }
-  return rel->reloptkind == RELOPT_BASEREL && bms_equal(root->all_baserels, rel->relids) && InfoOf(rel)->local == NIL;
+  return rel->reloptkind == RELOPT_BASEREL && bms_equal(root->all_baserels, rel->relids) &&
+         (InfoOf(rel)->local == NIL || Seeded(Bug::kLimitBelowFilter));
 }
 
 bool IsIntConst(Node *node, int64 *value) {

@@ -1,6 +1,7 @@
 #include "fdw/scan.hpp"
 
 #include "core/http.hpp"
+#include "core/seeded.hpp"
 
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
@@ -90,6 +91,7 @@ int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
   foreach (cell, numbers) {
     int const number = intVal(lfirst(cell));
     bool const is_count = foreach_current_index(cell) == 0;
+    if (Seeded(Bug::kOffsetNotInLimit) && !is_count) continue;
     if (number == kNoParameter) {
       if (is_count) return -1;
       continue;
@@ -377,7 +379,12 @@ TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
   for (;;) {
     ExecClearTuple(slot);
     if (state->local) return LocalGroup(node);
-    if (state->never || state->exhausted) return slot;
+    if (state->exhausted || (state->never && !HasOneGroup(state))) return slot;
+    if (state->never) {
+      StoreEmptyGroup(state, slot);
+      state->exhausted = true;
+      return slot;
+    }
     if (state->objects->counts != nullptr) {
       StoreCounts(state, slot);
       state->exhausted = true;
@@ -405,7 +412,8 @@ void ReScanForeignScan(ForeignScanState *node) {
   bool const same = node->ss.ps.chgParam == nullptr;
   bool const rewind =
       same && objects->reader != nullptr && !state->never && Guard([&] { return objects->reader->OnlyPage(); });
-  if (rewind) {
+  if (rewind || (Seeded(Bug::kRescanKeepsRows) && objects->reader != nullptr && !state->never &&
+                 Guard([&] { return objects->reader->OnlyPage(); }))) {
     state->row = 0;
     state->exhausted = false;
     return;

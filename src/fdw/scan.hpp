@@ -78,6 +78,10 @@ TupleTableSlot *LocalGroup(ForeignScanState *node);
 bool StartCounts(ScanState *state, const Datum *values, const bool *isnull);
 // Waits for the answers and stores them as the plan's one row.
 void StoreCounts(ScanState *state, TupleTableSlot *slot);
+// Whether the plan is one of aggregates without groups, which have a row even where there is nothing to aggregate.
+bool HasOneGroup(const ScanState *state);
+// That row: counts of zero, and nulls.
+void StoreEmptyGroup(ScanState *state, TupleTableSlot *slot);
 
 // ---- async.cpp ----
 

@@ -1,5 +1,7 @@
 #include "fdw/type.hpp"
 
+#include "core/seeded.hpp"
+
 extern "C" {
 #include "access/transam.h"
 }
@@ -38,7 +40,10 @@ bool IsBuiltinRange(Oid type) {
 TypeRule GetTypeRule(Oid type) {
   Oid const base = getBaseType(type);
   for (const TypeRule &rule : kRules) {
-    if (rule.type == base) return rule;
+    if (rule.type != base) continue;
+    TypeRule found = rule;
+    if (Seeded(Bug::kJsonNullIsNull) && base == JSONBOID) found.as_text = false;
+    return found;
   }
   // An enum's labels compare equal on both sides; their order need not.
   if (type_is_enum(base)) return {base, false, true, false, false, true};
@@ -47,7 +52,8 @@ TypeRule GetTypeRule(Oid type) {
     TypeRule const rule = GetTypeRule(element);
     // Half a character cannot be sent in an array either.
     bool const sendable = getBaseType(element) != CHAROID;
-    return {base, true, rule.equality && sendable, rule.ordering && sendable, rule.collated, false};
+    return {base, !Seeded(Bug::kArrayBoundsLost), rule.equality && sendable, rule.ordering && sendable, rule.collated,
+            false};
   }
   bool const range = type_is_range(base) || type_is_multirange(base), builtin = IsBuiltinRange(base);
   return {base, true, builtin, builtin, false, range};

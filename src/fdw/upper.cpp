@@ -1,5 +1,7 @@
 #include "fdw/upper.hpp"
 
+#include "core/seeded.hpp"
+
 #include "fdw/connection.hpp"
 #include "fdw/plan.hpp"
 #include "fdw/relation.hpp"
@@ -134,7 +136,7 @@ const AggregateRow *FindAggregate(const Aggref *aggregate) {
 bool AddCountConditions(UpperInfo *upper, const Aggref *aggregate, Node *argument) {
   List *trees = NIL;
   List *clauses = NIL;
-  if (argument != nullptr) {
+  if (argument != nullptr && !Seeded(Bug::kCountCountsNulls)) {
     NullTest *test = makeNode(NullTest);
     test->arg = reinterpret_cast<Expr *>(argument);
     test->nulltesttype = IS_NOT_NULL;
@@ -164,8 +166,9 @@ Node *AggregateArgument(const Aggref *aggregate) {
 bool AddAggregate(UpperInfo *upper, Aggref *aggregate) {
   if (tlist_member(reinterpret_cast<Expr *>(aggregate), upper->tlist) != nullptr) return true;
   const AggregateRow *row = FindAggregate(aggregate);
-  if (row == nullptr || aggregate->aggdistinct != NIL || aggregate->aggorder != NIL || aggregate->aggvariadic ||
-      aggregate->aggsplit != AGGSPLIT_SIMPLE || list_length(aggregate->args) > 1) {
+  if (row == nullptr || (aggregate->aggdistinct != NIL && !Seeded(Bug::kDistinctArgumentLost)) ||
+      aggregate->aggorder != NIL || aggregate->aggvariadic || aggregate->aggsplit != AGGSPLIT_SIMPLE ||
+      list_length(aggregate->args) > 1) {
     return false;
   }
   Node *argument = AggregateArgument(aggregate);
@@ -178,7 +181,7 @@ bool AddAggregate(UpperInfo *upper, Aggref *aggregate) {
   if (upper->counts_only) {
     if (row->domain != Domain::kAny || !AddCountConditions(upper, aggregate, argument)) return false;
   } else {
-    if (aggregate->aggfilter != nullptr) return false;
+    if (aggregate->aggfilter != nullptr && !Seeded(Bug::kFilterLost)) return false;
     if (row->domain == Domain::kNumber && !IsNumber(getBaseType(ColumnType(upper, attno)))) return false;
     if (row->domain == Domain::kOrdered && !Ordered(upper, attno, aggregate)) return false;
   }
@@ -286,7 +289,7 @@ void Consider(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, PathTarg
               List *having) {
   auto *upper = static_cast<UpperInfo *>(palloc0(sizeof(UpperInfo)));
   upper->base = input;
-  upper->having = having;
+  upper->having = Seeded(Bug::kHavingLost) ? NIL : having;
   if (groups == NIL && Describe(upper, root, NIL, target->exprs, true)) {
     AddUpperPath(root, upper, output, target, NIL, false);
     return;
