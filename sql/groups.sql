@@ -165,6 +165,19 @@ SELECT * FROM counters('SELECT count(*), count(value) FROM shop.events WHERE id 
 SELECT * FROM counters('SELECT min(id), max(ts) FROM uncapped.events');
 SELECT * FROM counters('SELECT max(ts) FROM shop.events');
 
+-- a condition that can never be true leaves one group of nothing, or no group
+SELECT * FROM compare_each('SELECT sum(id), count(note), max(placed_at) FROM %s.orders WHERE note = (SELECT NULL::text)',
+  'SELECT count(*) FROM %s.orders WHERE note = (SELECT NULL::text)',
+  'SELECT customer_id, sum(id) FROM %s.orders WHERE note = (SELECT NULL::text) GROUP BY customer_id');
+-- groups that are made here after all, by sorting, in a session that did not know better
+\c -
+SET enable_hashagg = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF)
+  SELECT customer_id, max(total) FROM shop.orders WHERE id < 30 GROUP BY customer_id HAVING count(*) > 1;
+\c -
+SET enable_hashagg = off;
+SELECT customer_id, max(total) FROM shop.orders WHERE id < 30 GROUP BY customer_id HAVING count(*) > 1 ORDER BY 1;
+
 -- text: min and max follow its order, which must be the same on both sides
 ALTER FOREIGN TABLE uncapped.employees OPTIONS (ADD text_ordering 'true');
 SELECT * FROM compare_each('SELECT max(name) FROM %s.employees', 'SELECT manager_id, min(name) FROM %s.employees GROUP BY 1',

@@ -368,7 +368,11 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
 }
 
 TupleTableSlot *LocalGroup(ForeignScanState *node) {
+  // A scan is called in the memory of one tuple, a plan in that of the query: what a sort or a hash table begins with
+  // must outlive the row.
+  MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
   TupleTableSlot *row = ExecProcNode(outerPlanState(node));
+  MemoryContextSwitchTo(old);
   return TupIsNull(row) ? node->ss.ss_ScanTupleSlot : ExecCopySlot(node->ss.ss_ScanTupleSlot, row);
 }
 
