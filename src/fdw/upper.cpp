@@ -235,7 +235,7 @@ Path *LocalPath(PlannerInfo *root, UpperInfo *upper, RelOptInfo *output, List *g
   AggStrategy strategy = AGG_PLAIN;
   if (groups != NIL) {
     strategy = AGG_HASHED;
-    if (!grouping_is_hashable(groups)) {
+    if (!enable_hashagg || !grouping_is_hashable(groups)) {
       strategy = AGG_SORTED;
       List *pathkeys = make_pathkeys_for_sortclauses(root, groups, root->processed_tlist);
       path = reinterpret_cast<Path *>(create_sort_path(root, upper->base, path, pathkeys, -1.0));
