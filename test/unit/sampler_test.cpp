@@ -112,7 +112,10 @@ TEST(SamplePlan, PartsOfALargeTable) {
           ASSERT_LE(sample.requests, SamplePlan::kMaxRequests);
           const uint64_t least = cap < 1000 ? 10 : wanted * (rows > SamplePlan::kMaxOffset && cap == 1000 ? 5 : 9) / 10;
           ASSERT_GE(sample.rows.size(), std::min(least, wanted)) << rows << ' ' << cap;
-          ASSERT_EQ(sample.probes > 0, keyed && rows > SamplePlan::kMaxOffset && wanted > 300) << rows;
+          // Where the single block of a small sample begins is left to chance.
+          if (wanted > 300 || !keyed) {
+            ASSERT_EQ(sample.probes > 0, keyed && rows > SamplePlan::kMaxOffset) << rows;
+          }
           const std::set<uint64_t> distinct(sample.rows.begin(), sample.rows.end());
           // The last row may also be in the last block.
           ASSERT_GE(distinct.size() + 1, sample.rows.size());
