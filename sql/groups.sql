@@ -169,6 +169,20 @@ SELECT * FROM counters('SELECT max(ts) FROM shop.events');
 SELECT * FROM compare_each('SELECT sum(id), count(note), max(placed_at) FROM %s.orders WHERE note = (SELECT NULL::text)',
   'SELECT count(*) FROM %s.orders WHERE note = (SELECT NULL::text)',
   'SELECT customer_id, sum(id) FROM %s.orders WHERE note = (SELECT NULL::text) GROUP BY customer_id');
+-- a row whose fields are null counts
+SET client_min_messages = warning;
+CREATE TYPE public.address AS (street text, zip int, tags text[]);
+CREATE FOREIGN TABLE uncapped.typed (id int OPTIONS (key 'true'), c_composite public.address) SERVER uncapped
+  OPTIONS (table_name 'all_types');
+CREATE FOREIGN TABLE shop.typed (id int OPTIONS (key 'true'), c_composite public.address) SERVER shop
+  OPTIONS (table_name 'all_types');
+CREATE TABLE copies.typed AS SELECT * FROM uncapped.typed;
+RESET client_min_messages;
+SELECT * FROM compare_each('SELECT count(c_composite) FROM %s.typed', 'SELECT count(c_composite), sum(id) FROM %s.typed');
+SELECT count(c_composite), count(*) FILTER (WHERE c_composite IS NOT NULL) AS not_null FROM shop.typed;
+DROP FOREIGN TABLE shop.typed, uncapped.typed;
+DROP TABLE copies.typed;
+DROP TYPE public.address;
 -- groups that are made here after all, by sorting, in a session that did not know better
 \c -
 SET enable_hashagg = off;

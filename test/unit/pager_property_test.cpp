@@ -126,7 +126,7 @@ std::optional<uint64_t> RandomCap(Random &random, uint64_t least) {
 }
 
 TEST(PagerProperty, EveryRowOnceUnderAnyCap) {
-  for (unsigned seed = 0; seed < 1500 && !HasFailure(); seed++) {
+  for (unsigned seed = 0; seed < 500 && !HasFailure(); seed++) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
     const Keys keys = Pick(random, 0, 1) == 0 ? Keys::kOne : Keys::kTwo;
@@ -203,7 +203,7 @@ class Chaos {
 };
 
 TEST(PagerProperty, EveryRowOnceWhileTheCapChanges) {
-  for (unsigned seed = 0; seed < 3000 && !HasFailure(); seed++) {
+  for (unsigned seed = 0; seed < 800 && !HasFailure(); seed++) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Chaos(seed).Run();
   }
