@@ -40,7 +40,7 @@ int64_t Now() noexcept {
 }
 
 // Blocks all signals for its lifetime. A resolver thread inherits the mask of the thread that starts it, and a signal
-// handler of PostgreSQL must not run there.
+// handler of PostgreSQL must not run there. Only curl_multi_socket_action starts one: it alone moves transfers on.
 class SignalBlock {
  public:
   SignalBlock() noexcept {
@@ -135,12 +135,14 @@ struct Session::Impl {
   void MakeMulti();
   void Start(Transfer::Impl *transfer);
   void Forget(Transfer::Impl *transfer) noexcept;
+  void StartNow(Transfer::Impl *transfer);
   void Pump() noexcept;
   void ServeSockets() noexcept;
   void ServeTimer() noexcept;
   void Act(curl_socket_t socket, int events) noexcept;
-  void Collect(bool late) noexcept;
-  void Finish(Transfer::Impl *transfer, CURLcode code, bool late) noexcept;
+  void NoteLate() noexcept;
+  void Collect() noexcept;
+  void Finish(Transfer::Impl *transfer, CURLcode code) noexcept;
   void Restart(Transfer::Impl *transfer) noexcept;
   void StartDue() noexcept;
   void FailAll() noexcept;
@@ -148,7 +150,7 @@ struct Session::Impl {
   void Arm() noexcept;
   int Count(State state) const noexcept;
 
-  static int OnSocket(CURL *easy, curl_socket_t socket, int what, void *self, void *) noexcept;
+  static int OnSocket(CURL *easy, curl_socket_t socket, int what, void *self, void *watched) noexcept;
   static int OnTimer(CURLM *multi, long timeout_ms, void *self) noexcept;
 
   HttpSettings settings;
@@ -157,7 +159,10 @@ struct Session::Impl {
   SocketTable sockets;
   CURLM *multi = nullptr;
   int64_t curl_deadline = kNever;
-  int64_t armed = kNever;  // what the timer descriptor is set to
+  int64_t due = kNever;    // when somebody should look again
+  int64_t armed = kNever;  // what the timer descriptor is set to: `due` or earlier
+  bool late = false;       // somebody should have looked long before
+  int running = 0;         // transfers in the multi handle, as of libcurl's last look
   std::vector<Transfer::Impl *> transfers;
   bool renew = false;  // the multi handle is to be replaced as soon as nothing runs in it
   std::mt19937 random{std::random_device{}()};
@@ -198,8 +203,10 @@ void Session::Impl::MakeMulti() {
   multi = made.release();
 }
 
-int Session::Impl::OnSocket(CURL *, curl_socket_t socket, int what, void *self, void *) noexcept {
-  const int epoll_fd = static_cast<Impl *>(self)->epoll.get();
+// `watched` is null for a socket that libcurl has not named before, or not since it was removed.
+int Session::Impl::OnSocket(CURL *, curl_socket_t socket, int what, void *self, void *watched) noexcept {
+  auto *session = static_cast<Impl *>(self);
+  const int epoll_fd = session->epoll.get();
   if (what == CURL_POLL_REMOVE) {
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, socket, nullptr);  // closed already, perhaps
     return 0;
@@ -207,8 +214,12 @@ int Session::Impl::OnSocket(CURL *, curl_socket_t socket, int what, void *self, 
   epoll_event event{};
   event.data.fd = socket;
   event.events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U);
-  if (epoll_ctl(epoll_fd, EPOLL_CTL_MOD, socket, &event) == 0) return 0;
-  return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, socket, &event) == 0 ? 0 : -1;
+  // The other way round when a closed socket's number was taken again, or one was left.
+  const int first = watched != nullptr ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  const int second = watched != nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (epoll_ctl(epoll_fd, first, socket, &event) != 0 && epoll_ctl(epoll_fd, second, socket, &event) != 0) return -1;
+  if (watched == nullptr) curl_multi_assign(session->multi, socket, session);
+  return 0;
 }
 
 int Session::Impl::OnTimer(CURLM *, long timeout_ms, void *self) noexcept {
@@ -216,18 +227,19 @@ int Session::Impl::OnTimer(CURLM *, long timeout_ms, void *self) noexcept {
   return 0;
 }
 
-// Sets the timer descriptor to the earliest of libcurl's timer and the back-offs.
+// Sets the timer descriptor to the earliest of libcurl's timer and the back-offs. One that is set for an earlier time
+// stays: requests that are answered in time put the deadline off again and again, and an idle look now and then costs
+// less than a system call for each of them.
 void Session::Impl::Arm() noexcept {
   int64_t next = curl_deadline;
   for (const Transfer::Impl *transfer : transfers) {
     if (transfer->state == State::kWaiting) next = std::min(next, transfer->retry_at);
   }
-  if (next == armed) return;
-  itimerspec spec{};  // all zero: disarmed
-  if (next != kNever) {
-    spec.it_value.tv_sec = next / 1'000'000'000;
-    spec.it_value.tv_nsec = next % 1'000'000'000;
-  }
+  due = next;
+  if (armed <= next) return;
+  itimerspec spec{};
+  spec.it_value.tv_sec = next / 1'000'000'000;
+  spec.it_value.tv_nsec = next % 1'000'000'000;
   timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, &spec, nullptr);
   armed = next;
 }
@@ -243,6 +255,16 @@ void Session::Impl::Start(Transfer::Impl *transfer) {
   transfer->state = State::kRunning;
 }
 
+// Goes on to the first wait for the network, so that nobody need look once more only to have the request sent. What
+// ended meanwhile is left to Pump, for which the descriptor becomes readable.
+void Session::Impl::StartNow(Transfer::Impl *transfer) {
+  NoteLate();
+  Start(transfer);
+  ServeTimer();
+  if (running < Count(State::kRunning) || transfer->state == State::kDone) curl_deadline = Now();
+  Arm();
+}
+
 void Session::Impl::Forget(Transfer::Impl *transfer) noexcept {
   if (transfer->state == State::kRunning) curl_multi_remove_handle(multi, transfer->exchange->handle());
   transfer->exchange.reset();
@@ -252,10 +274,12 @@ void Session::Impl::Forget(Transfer::Impl *transfer) noexcept {
 }
 
 void Session::Impl::Pump() noexcept {
-  const bool late = armed != kNever && Now() - armed > kLate;
+  // Without a transfer nothing is watched but the timer.
+  if (Count(State::kDone) == static_cast<int>(transfers.size())) return;
+  NoteLate();
   ServeSockets();
   ServeTimer();
-  Collect(late);
+  Collect();
   StartDue();
   RenewIfIdle();
   Arm();
@@ -285,26 +309,31 @@ void Session::Impl::ServeTimer() noexcept {
   Act(CURL_SOCKET_TIMEOUT, 0);
 }
 
+void Session::Impl::NoteLate() noexcept {
+  late = late || (due != kNever && Now() - due > kLate);
+}
+
 void Session::Impl::Act(curl_socket_t socket, int events) noexcept {
-  int running = 0;
+  const SignalBlock block;
   if (multi != nullptr && curl_multi_socket_action(multi, socket, events, &running) != CURLM_OK) FailAll();
 }
 
-void Session::Impl::Collect(bool late) noexcept {
+void Session::Impl::Collect() noexcept {
   int left = 0;
   while (multi != nullptr) {
     const CURLMsg *message = curl_multi_info_read(multi, &left);
-    if (message == nullptr) return;
+    if (message == nullptr) break;
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     void *owner = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner);
-    Finish(static_cast<Transfer::Impl *>(owner), code, late);
+    Finish(static_cast<Transfer::Impl *>(owner), code);
   }
+  late = false;
 }
 
 // Ends an attempt, and the transfer unless there is to be another one.
-void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code, bool late) noexcept {
+void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code) noexcept {
   Exchange &exchange = *transfer->exchange;
   curl_multi_remove_handle(multi, exchange.handle());
   exchange.End(code, late);
@@ -378,7 +407,6 @@ int Session::Impl::Count(State state) const noexcept {
 Transfer::Transfer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Transfer::~Transfer() {
-  const SignalBlock block;
   if (impl_->session != nullptr) impl_->session->Forget(impl_.get());
 }
 
@@ -396,15 +424,9 @@ const Request &Transfer::request() const noexcept {
   return impl_->request;
 }
 
-Session::Session() {
-  const SignalBlock block;
-  impl_ = std::make_unique<Impl>();
-}
+Session::Session() : impl_(std::make_unique<Impl>()) {}
 
-Session::~Session() {
-  const SignalBlock block;
-  impl_.reset();
-}
+Session::~Session() = default;
 
 int Session::fd() const noexcept {
   return impl_->epoll.get();
@@ -415,20 +437,17 @@ HttpSettings &Session::settings() noexcept {
 }
 
 std::unique_ptr<Transfer> Session::Send(Request request) {
-  const SignalBlock block;
   auto owned = std::make_unique<Transfer::Impl>(impl_.get(), std::move(request));
   Transfer::Impl *transfer = owned.get();
   transfer->exchange = std::make_unique<Exchange>(transfer->request, impl_->settings, impl_->sockets);
   impl_->transfers.reserve(impl_->transfers.size() + 1);
   std::unique_ptr<Transfer> result(new Transfer(std::move(owned)));  // its destructor cleans up when Start throws
   impl_->transfers.push_back(transfer);
-  impl_->Start(transfer);
-  impl_->Arm();
+  impl_->StartNow(transfer);
   return result;
 }
 
 void Session::Pump() noexcept {
-  const SignalBlock block;
   impl_->Pump();
 }
 
@@ -437,7 +456,6 @@ int Session::active() const noexcept {
 }
 
 void Session::CloseIdle() noexcept {
-  const SignalBlock block;
   impl_->renew = true;
   impl_->RenewIfIdle();
   impl_->Arm();

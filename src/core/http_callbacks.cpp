@@ -78,13 +78,24 @@ bool Exchange::MayConnect() const noexcept {
   return request_.allow_private_address || proxied_;
 }
 
-void SocketTable::Remove(int fd) noexcept {
-  fds_.erase(std::remove(fds_.begin(), fds_.end(), fd), fds_.end());
+void SocketTable::Add(int fd) {
+  Remove(fd);
+  sockets_.push_back({fd, -1, -1});
 }
 
-int SocketTable::Find(int local_port, int peer_port) const noexcept {
-  for (const int fd : fds_) {
-    if (PortOf(getsockname, fd) == local_port && PortOf(getpeername, fd) == peer_port) return fd;
+void SocketTable::Remove(int fd) noexcept {
+  const auto is_it = [fd](const Socket &socket) { return socket.fd == fd; };
+  sockets_.erase(std::remove_if(sockets_.begin(), sockets_.end(), is_it), sockets_.end());
+}
+
+int SocketTable::Find(int local_port, int peer_port) noexcept {
+  for (Socket &socket : sockets_) {
+    // Both ports of a connected socket are there, and stay the same.
+    if (socket.peer_port <= 0) {
+      socket.local_port = PortOf(getsockname, socket.fd);
+      socket.peer_port = PortOf(getpeername, socket.fd);
+    }
+    if (socket.local_port == local_port && socket.peer_port == peer_port) return socket.fd;
   }
   return -1;
 }

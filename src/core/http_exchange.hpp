@@ -37,14 +37,18 @@ enum class Flaw {
 // The open sockets of a session. libcurl names a connection to its callbacks by its ports only.
 class SocketTable {
  public:
-  void Add(int fd) { fds_.push_back(fd); }
+  void Add(int fd);
   void Remove(int fd) noexcept;
   // -1 when there is none.
-  int Find(int local_port, int peer_port) const noexcept;
-  size_t count() const noexcept { return fds_.size(); }
+  int Find(int local_port, int peer_port) noexcept;
+  size_t count() const noexcept { return sockets_.size(); }
 
  private:
-  std::vector<int> fds_;
+  struct Socket {
+    int fd;
+    int local_port, peer_port;  // -1: not asked for yet, or not connected then
+  };
+  std::vector<Socket> sockets_;
 };
 
 class Exchange {

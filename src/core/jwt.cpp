@@ -237,6 +237,14 @@ Claims DecodeJwt(std::string_view token) {
   return ReadObject(*payload);
 }
 
+int64_t ExpiryMemo::ExpiresAt(std::string_view token) {
+  if (!token_.empty() && token_.Reveal() == token) return expires_at_;
+  Forget();
+  expires_at_ = DecodeJwt(token).exp.value_or(0);
+  token_ = Secret(token);
+  return expires_at_;
+}
+
 std::string_view StripBearer(std::string_view text) {
   const auto trim = [](std::string_view blank) {
     while (!blank.empty() && IsBlank(blank.front()))

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "secret.hpp"
+
 namespace supabase {
 
 // The claims of a JWT (RFC 7519) that routing and messages need. The signature is not verified: the remote does that,
@@ -23,6 +25,20 @@ inline constexpr size_t kMaxTokenBytes = 8192;
 // text early for some reader). Throws Error 22023 otherwise, with a hint when the text is a Supabase key
 // (sb_publishable_, sb_secret_, sbp_); no message repeats any part of the text.
 Claims DecodeJwt(std::string_view token);
+
+// When tokens expire, decoding each once while it stays the same: a statement by key costs little more than decoding
+// one. Whether the time is over is for the caller to check every time.
+class ExpiryMemo {
+ public:
+  // Unix seconds, 0 for never; throws what DecodeJwt throws, and remembers nothing then.
+  int64_t ExpiresAt(std::string_view token);
+  // Wipes the token.
+  void Forget() noexcept { token_ = Secret(); }
+
+ private:
+  Secret token_;  // the last one; empty: none
+  int64_t expires_at_ = 0;
+};
 
 // Without a leading "Bearer " (any case) and surrounding blanks.
 std::string_view StripBearer(std::string_view text);

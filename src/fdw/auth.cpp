@@ -16,6 +16,7 @@
 extern "C" {
 #include "access/parallel.h"
 #include "catalog/pg_authid.h"
+#include "utils/inval.h"
 }
 
 namespace supabase::pg {
@@ -218,6 +219,21 @@ bool UseUserToken(const Server *server, Oid user_id, List *mapping, Credential *
   return rule == SessionAuth::kAlways && server->forward_request_jwt && UseRequestToken(server, credential);
 }
 
+ExpiryMemo *mapping_expiry = nullptr;
+
+// A mapping that has changed or gone: its token need not stay in memory.
+void ForgetMappingToken(Datum, int, uint32) {
+  mapping_expiry->Forget();
+}
+
+ExpiryMemo *MappingExpiry() {
+  if (mapping_expiry == nullptr) {
+    Guard([] { mapping_expiry = new ExpiryMemo(); });
+    CacheRegisterSyscacheCallback(USERMAPPINGOID, ForgetMappingToken, Datum(0));
+  }
+  return mapping_expiry;
+}
+
 const char *TextOrNull(const std::string &text) {
   return text.empty() ? nullptr : text.c_str();
 }
@@ -277,9 +293,10 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
             (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
              errmsg("server \"%s\" requires a user's token", server->name), errhint("Call supabase_set_auth first.")));
   }
+  ExpiryMemo *expiry = MappingExpiry();
   Guard([&] {
     if (!as_user && jwt != nullptr) {
-      credential->expires_at = DecodeJwt(jwt).exp.value_or(0);
+      credential->expires_at = expiry->ExpiresAt(jwt);
       CheckMappingNotExpired(credential->expires_at, std::time(nullptr));
       credential->authorization = Secret::Join("Bearer ", jwt);
     }

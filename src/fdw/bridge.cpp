@@ -51,7 +51,7 @@ void Report(const Failure &failure) {
   pg_unreachable();
 }
 
-static uint32 WaitEvent() {
+static uint32 WaitEventId() {
 #if PG_VERSION_NUM >= 170000
   static uint32 event = 0;
   if (event == 0) event = WaitEventExtensionNew("SupabaseFdwRequest");
@@ -61,9 +61,38 @@ static uint32 WaitEvent() {
 #endif
 }
 
+// The latch, the postmaster's death and the session's descriptor, in one set for the life of the process: what
+// WaitLatchOrSocket makes and closes again would be six system calls for every wait.
+static WaitEventSet *WaitSet(const Session *session) {
+  constexpr int kLatchPosition = 0;
+  static WaitEventSet *set = nullptr;
+  static const Session *watched = nullptr;  // by `set`; null while it is not complete
+  static Latch *latch = nullptr;
+  if (watched != session) {
+    watched = nullptr;
+    if (set != nullptr) FreeWaitEventSet(set);
+    set = nullptr;
+#if PG_VERSION_NUM >= 170000
+    set = CreateWaitEventSet(nullptr, 3);
+#else
+    set = CreateWaitEventSet(TopMemoryContext, 3);
+#endif
+    latch = MyLatch;
+    (void)AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, latch, nullptr);
+    (void)AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
+    (void)AddWaitEventToSet(set, WL_SOCKET_READABLE, session->fd(), nullptr, nullptr);
+    watched = session;
+  }
+  if (latch != MyLatch) {
+    ModifyWaitEvent(set, kLatchPosition, WL_LATCH_SET, MyLatch);
+    latch = MyLatch;
+  }
+  return set;
+}
+
 void AwaitAny(Session *session) {
-  (void)WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_EXIT_ON_PM_DEATH, session->fd(), -1,
-                          WaitEvent());
+  WaitEvent event;
+  (void)WaitEventSetWait(WaitSet(session), -1, &event, 1, WaitEventId());
   ResetLatch(MyLatch);
   CHECK_FOR_INTERRUPTS();
 }

@@ -8,9 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -218,6 +221,22 @@ TEST(Http, ReusesConnectionUntilIdleOnesAreClosed) {
   session.CloseIdle();
   Fetch(session, Get(server.url()));
   EXPECT_EQ(server.accepted(), 2);
+}
+
+TEST(Http, SendsAtOnceOnAnOpenConnection) {
+  std::promise<void> second;
+  std::atomic<int> requests{0};
+  const Server server(Each([&](const std::string &request) {
+    if (++requests == 2) second.set_value();
+    return Ok(request);
+  }));
+  Session session;
+  Fetch(session, Get(server.url()));
+  const auto transfer = session.Send(Get(server.url()));
+  // Nobody pumps meanwhile.
+  EXPECT_EQ(second.get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  EXPECT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
+  EXPECT_EQ(transfer->Result().body, "ok");
 }
 
 TEST(Http, RunsManyTransfersAtOnce) {

@@ -165,6 +165,20 @@ TEST(Jwt, RefusesEverythingOutsideTheGrammar) {
     EXPECT_NE(Refusal(token), "") << token;
 }
 
+TEST(Jwt, RemembersTheExpiryOfTheSameTokenOnly) {
+  ExpiryMemo memo;
+  EXPECT_EQ(memo.ExpiresAt(Token(R"({"exp":100})")), 100);
+  EXPECT_EQ(memo.ExpiresAt(Token(R"({"exp":100})")), 100);
+  EXPECT_EQ(memo.ExpiresAt(Token(R"({"exp":200})")), 200);
+  EXPECT_EQ(memo.ExpiresAt(Token("{}")), 0);
+  EXPECT_THROW(memo.ExpiresAt("no token"), Error);
+  EXPECT_THROW(memo.ExpiresAt("no token"), Error);
+  EXPECT_THROW(memo.ExpiresAt(""), Error);
+  EXPECT_EQ(memo.ExpiresAt(Token(R"({"exp":100})")), 100);
+  memo.Forget();
+  EXPECT_THROW(memo.ExpiresAt(""), Error);
+}
+
 TEST(Jwt, LimitsLength) {
   const std::string head = "e30.e30.";
   EXPECT_EQ(Refusal(head + std::string(kMaxTokenBytes - head.size(), 'A')), "");
