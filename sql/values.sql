@@ -70,7 +70,15 @@ SELECT count(*) FROM vals.random_values f JOIN vals.local_copy l USING (id)
 WHERE (pg_column_size(f.v_numeric), pg_column_size(f.v_numeric_12_3), pg_column_size(f.v_int4_array), pg_column_size(f.v_text_array))
 IS DISTINCT FROM (pg_column_size(l.v_numeric + 0), pg_column_size(l.v_numeric_12_3 + 0), pg_column_size(l.v_int4_array[:]),
   pg_column_size(l.v_text_array[:]));
+SELECT count(*) FROM vals.random_values f JOIN vals.local_copy l USING (id)
+WHERE record_image_ne(ROW(f.v_jsonb, f.v_jsonb_array), ROW(l.t_jsonb::jsonb, ARRAY[l.t_jsonb::jsonb, NULL, to_jsonb(l.t_jsonb)]));
+SELECT count(*) FROM vals.texts f JOIN vals.local_copy l USING (id)
+WHERE record_image_ne(ROW(f.t_jsonb, f.t_json), ROW(l.t_jsonb::jsonb, l.t_jsonb::json));
 SELECT count(DISTINCT scale(v_numeric)) > 20 AS scales, max(abs(v_numeric)) > 1e23 AS large FROM vals.random_values;
+
+-- what is no JSON: jsonb_in's own error
+CREATE FOREIGN TABLE vals.no_json (id int OPTIONS (key 'true'), v_text jsonb OPTIONS (remote_type 'text')) SERVER shop OPTIONS (table_name 'random_values');
+SELECT v_text FROM vals.no_json WHERE id = 3;
 
 SET client_min_messages = warning;
 DROP SCHEMA vals CASCADE;

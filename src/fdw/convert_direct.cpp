@@ -165,6 +165,7 @@ constexpr struct {
     {NUMERICOID, DirectNumeric}, {TEXTOID, DirectText},           {VARCHAROID, DirectVarchar},
     {BPCHAROID, DirectBpchar},   {UUIDOID, DirectUuid},           {DATEOID, DirectDate},
     {TIMEOID, DirectTime},       {TIMESTAMPOID, DirectTimestamp}, {TIMESTAMPTZOID, DirectTimestampTz},
+    {JSONOID, DirectJson},       {JSONBOID, DirectJsonb},
 };
 
 ColumnConverter::Direct FindDirect(Oid type) {

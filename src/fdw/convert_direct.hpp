@@ -8,4 +8,10 @@ namespace supabase::pg {
 // typmod are set. `context` owns the element's converter.
 void InitDirect(ColumnConverter *converter, MemoryContext context);
 
+// ---- convert_json.cpp ----
+
+bool DirectJson(const ColumnConverter *converter, const char *data, size_t size, Datum *value);
+// The same value, byte for byte, as jsonb_in makes.
+bool DirectJsonb(const ColumnConverter *converter, const char *data, size_t size, Datum *value);
+
 }  // namespace supabase::pg

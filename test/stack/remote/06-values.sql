@@ -149,4 +149,37 @@ update public.random_values set t_int4 = replace(replace(t_int4, '%s', pick(id, 
 update public.random_values set v_int4 = null, v_float8 = null, v_numeric = null, v_uuid = null, v_date = null,
   v_timestamptz = null, v_text = null, v_text_array = null, t_timestamptz = null where id % 97 = 0;
 
-drop function public.pick_digits, public.pick_word, public.pick;
+-- JSON text with every kind of value, escape, number and blank, duplicate keys, and more elements than share an offset
+create function public.pick_json(row_number int, what text, levels int) returns text
+language plpgsql immutable as $$
+declare
+  blank text := pick_word(row_number, what || 'b', '', '', '', ' ', E'\n', E'\t\r ');
+  kind bigint := pick(row_number, what || 'k', 4 + least(levels, 1) * 4);
+  size bigint := case when pick(row_number, what || 's', 12) = 0 then 40 else pick(row_number, what || 's', 6) end;
+  parts text[];
+begin
+  if kind = 0 then
+    return blank || pick_word(row_number, what, 'true', 'false', 'null');
+  elsif kind = 1 then
+    return blank || pick_word(row_number, what, '0', '-0', '-0.00', '10', '0.10', '1e5', '-1.5E+3', '0e-3', '100000000000000000000',
+      '9223372036854775807', '-9223372036854775808', '9223372036854775808', '0.000000000000000001', '12345.678900', '10000.0001',
+      pick_digits(row_number, what, 1 + pick(row_number, what || 'n', 30))::numeric::text,
+      '-' || pick_digits(row_number, what, 5)::numeric || '.' || pick_digits(row_number, what || 'f', 1 + pick(row_number, what || 'n', 20)));
+  elsif kind < 4 then
+    return blank || '"' || pick_word(row_number, what, '', 'plain', 'é', '日本', '\"', '\\', '/', chr(127))
+      || pick_word(row_number, what || '2', '', '\/', '\b\f\n\r\t', '\u0001', '\u0041\u00e9\u20AC', '\uD83D\uDE00', '😀', '{', ',')
+      || repeat('x', pick(row_number, what || '3', 5)::int) || '"';
+  end if;
+  select array_agg(case when kind > 5 then blank || '"' || pick_word(row_number, what || 'key' || e, '', 'a', 'b', 'ab', 'ba',
+        '\u0061', 'é', '\\n', repeat('k', 300), 'k' || e, 'k' || e, 'k' || e) || '"' || blank || ':' else '' end
+      || public.pick_json(row_number, what || e, levels - 1) || blank) into parts
+    from generate_series(1, size) e;
+  return case when kind > 5 then '{' else '[' end || blank || coalesce(array_to_string(parts, ','), '')
+    || case when kind > 5 then '}' else ']' end || blank;
+end $$;
+alter table public.random_values add v_json json, add v_jsonb jsonb, add v_jsonb_array jsonb[], add t_json text, add t_jsonb text;
+update public.random_values set t_jsonb = pick_json(id, 'json', id % 4);
+update public.random_values set t_json = t_jsonb, v_json = t_jsonb::json, v_jsonb = t_jsonb::jsonb,
+  v_jsonb_array = array[t_jsonb::jsonb, null, to_jsonb(t_jsonb)];
+
+drop function public.pick_json, public.pick_digits, public.pick_word, public.pick;
