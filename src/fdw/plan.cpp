@@ -27,6 +27,10 @@ namespace {
 constexpr double kWithoutArguments = 1.0e8;
 // Rows of a table that nobody has counted.
 constexpr double kDefaultRows = 1000.0;
+// A join that asks for each outer row waits a whole round trip for each, while a scan asks ahead: in time that is worth
+// several of a scan's. More rows than a page has cost as many more.
+constexpr double kLookupTrips = 4.0;
+constexpr double kPageRows = 1000.0;
 // An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here
 // is cheaper.
 constexpr int64 kMaxOffsetRows = 10'000;
@@ -259,7 +263,8 @@ void AddParameterizedPaths(PlannerInfo *root, RelOptInfo *rel) {
   foreach (cell, Parameterizations(root, rel)) {
     auto *parameterization = lfirst_node(ParamPathInfo, cell);
     double const rows = parameterization->ppi_rows;
-    Cost const startup = info->deparse.table->startup_cost + info->local_cost.startup;
+    double const trips = kLookupTrips + rows / kPageRows;
+    Cost const startup = info->deparse.table->startup_cost * trips + info->local_cost.startup;
     Cost const total = startup + rows * (info->deparse.table->tuple_cost + cpu_tuple_cost + info->local_cost.per_tuple);
     add_path(rel, MakeScanPath(root, rel, rows, startup, total, NIL, parameterization->ppi_req_outer));
   }
