@@ -56,7 +56,16 @@ SELECT count(*) AS rows, count(DISTINCT id) AS different, min(ts)::date AS first
 \timing off
 EXPLAIN (ANALYZE, COSTS OFF, SUMMARY OFF) SELECT id, ts FROM shop.events;
 
--- 8. Signed out again ----------------------------------------------------------------------------------------------------
+-- 8. A count moves no rows, a function of the project is called as the user ----------------------------------------------
+
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION supabase_rpc TO app;
+GRANT USAGE ON FOREIGN SERVER shop TO app;
+SET ROLE app;
+EXPLAIN (VERBOSE, ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM shop.events WHERE kind LIKE 'b%' AND value > 50;
+SELECT product ->> 'name' AS found FROM supabase_rpc('shop', 'search_products', '{"q": "1"}') AS product LIMIT 3;
+
+-- 9. Signed out again ----------------------------------------------------------------------------------------------------
 
 SELECT supabase_clear_auth();
 SELECT count(*) AS orders FROM shop.orders;
