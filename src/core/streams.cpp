@@ -27,6 +27,7 @@ Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap)
   options.want_plan = how_.parallel > 1 && options.paging == Paging::kKeyset;
   options.page_bytes = std::min(options.page_bytes, kBytesUnderWay / how_.parallel);
   MakeParts(std::move(options));
+  if (dropped_ > 0) row_limit_.reset();
   OpenPart();
   if (streams_.size() == 1) {
     dropped_ += streams_[0]->pager.dropped();

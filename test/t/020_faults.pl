@@ -306,7 +306,7 @@ $stack->server($database, 'counted', $door->url);
 my $count = 'SELECT count(*), count(val) FROM counted.t1000';
 is($session->value($count), '1000|1000', 'count');
 fails($_, '08P01', $count) for qw(no_range bad_range html old_http two_lengths);
-fails($_, '08006', $count) for qw(cut_length no_answer reset_in_head);
+fails($_, '08006', $count) for qw(no_answer reset_in_head);
 fails('unavailable', '57P03', $count);
 fails('code_own', '22012', $count);
 fails('jwt_expired', '28000', $count);
