@@ -78,11 +78,16 @@ SELECT * FROM counters('SELECT * FROM shop.orders WHERE id IN (5, 6, 7)');
 SELECT * FROM counters('SELECT * FROM shop.orders WHERE id = 5 AND id = 6');
 SELECT * FROM counters('SELECT * FROM shop.orders LIMIT 7');
 \c -
+-- one request at a time: how many there are must not depend on which answer comes first
+ALTER SERVER shop OPTIONS (ADD max_parallel_requests '1');
+ALTER SERVER uncapped OPTIONS (ADD max_parallel_requests '1');
 SELECT * FROM counters('SELECT a, b FROM shop.pairs');
 \c -
 SELECT * FROM counters('SELECT n FROM shop.nokey');
 \c -
 SELECT * FROM counters('SELECT * FROM uncapped.pairs');
+ALTER SERVER shop OPTIONS (DROP max_parallel_requests);
+ALTER SERVER uncapped OPTIONS (DROP max_parallel_requests);
 
 -- every size of a page gives the same rows
 CREATE FUNCTION by_fetch_size(tab text, sizes int[], OUT fetch_size int, OUT "rows" bigint, OUT distinct_rows bigint,
