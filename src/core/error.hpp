@@ -34,21 +34,24 @@ class Error : public std::exception {
  public:
   // `sqlstate` has five characters.
   Error(std::string sqlstate, std::string message, std::string detail = {}, std::string hint = {},
-        std::string context = {})
+        std::string context = {}, std::string constraint = {})
       : sqlstate_(std::move(sqlstate)),
         message_(std::move(message)),
         detail_(std::move(detail)),
         hint_(std::move(hint)),
-        context_(std::move(context)) {}
+        context_(std::move(context)),
+        constraint_(std::move(constraint)) {}
 
   const char *what() const noexcept override { return message_.c_str(); }
   const char *sqlstate() const noexcept { return sqlstate_.c_str(); }
   const char *detail() const noexcept { return detail_.c_str(); }
   const char *hint() const noexcept { return hint_.c_str(); }
   const char *context() const noexcept { return context_.c_str(); }
+  // The name of the remote constraint that was violated, or empty.
+  const char *constraint() const noexcept { return constraint_.c_str(); }
 
  private:
-  std::string sqlstate_, message_, detail_, hint_, context_;
+  std::string sqlstate_, message_, detail_, hint_, context_, constraint_;
 };
 
 }  // namespace supabase

@@ -124,6 +124,7 @@ struct Transfer::Impl {
   State state = State::kWaiting;
   int64_t retry_at = kNever;  // in kWaiting
   int attempt = 0;
+  bool may_have_run = false;  // in an attempt that did not end with an answer that stands
 };
 
 struct Session::Impl {
@@ -351,6 +352,8 @@ void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code) noexcept {
   attempt.remote_code = exchange.RemoteCode();
   const double uniform = static_cast<double>(random()) / (static_cast<double>(std::mt19937::max()) + 1);
   const int64_t delay = RetryDelay(attempt, uniform, static_cast<int64_t>(time(nullptr)));
+  const bool stands = delay < 0 && attempt.got_response;
+  transfer->may_have_run = transfer->may_have_run || (!stands && !SurelyNotExecuted(attempt));
   if (delay < 0) {
     exchange.response().retries = transfer->attempt;
     transfer->state = State::kDone;
@@ -412,6 +415,14 @@ Transfer::~Transfer() {
 
 bool Transfer::done() const noexcept {
   return impl_->state == Impl::State::kDone;
+}
+
+bool Transfer::answered() const noexcept {
+  return done() && impl_->exchange->ok();
+}
+
+bool Transfer::may_have_run() const noexcept {
+  return impl_->may_have_run;
 }
 
 Response &Transfer::Result() {

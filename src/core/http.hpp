@@ -34,6 +34,11 @@ class Transfer {
   Transfer &operator=(const Transfer &) = delete;
 
   bool done() const noexcept;
+  // Once done: whether a complete response came, so that Result does not throw.
+  bool answered() const noexcept;
+  // Once done: whether the server can have executed the request in an attempt whose answer does not tell: a byte of it
+  // was sent, and no answer came, or one that the request was repeated for.
+  bool may_have_run() const noexcept;
   // Once done: the response, whatever its status; or throws the transport failure as an Error (08001, 08006, 54000, …)
   // with the phase times in the detail and the request's label as context. The response may be moved from.
   Response &Result();

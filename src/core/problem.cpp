@@ -381,6 +381,17 @@ std::string PageSentence(const Response &response, const Redactor &redactor) {
   return page.empty() ? std::string() : "The remote answered: " + page;
 }
 
+// The constraint that a message of class 23 names, always in quotes: PostgreSQL's own word is not translated in the
+// name.
+std::string ConstraintOf(std::string_view code, std::string_view message, const Redactor &redactor) {
+  constexpr std::string_view kWord = "constraint \"";
+  const size_t begin = code.substr(0, 2) == "23" ? message.find(kWord) : std::string_view::npos;
+  if (begin == std::string_view::npos) return {};
+  const size_t name = begin + kWord.size();
+  const size_t end = message.find('"', name);
+  return end == std::string_view::npos ? std::string() : redactor.Clean(message.substr(name, end - name), 63);
+}
+
 }  // namespace
 
 Error RemoteProblem(const Request &request, const Response &response) {
@@ -408,7 +419,8 @@ Error RemoteProblem(const Request &request, const Response &response) {
     if (!body.is_json) AddSentence(detail, PageSentence(response, redactor));
   }
   return Error(meaning.sqlstate, message, detail, hint,
-               "remote request: " + redactor.Clean(request.label, kMaxLabelBytes));
+               "remote request: " + redactor.Clean(request.label, kMaxLabelBytes),
+               ConstraintOf(meaning.sqlstate, body.message, redactor));
 }
 
 bool RefusesAggregates(const Response &response) {

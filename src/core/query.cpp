@@ -239,13 +239,13 @@ bool HasLocal(const Condition &condition) {
   return condition.kind == Kind::kLocal || std::any_of(condition.children.begin(), condition.children.end(), HasLocal);
 }
 
-size_t ConjunctSize(const Condition &condition) {
+}  // namespace
+
+size_t ConditionBytes(const Condition &condition) {
   std::string text = "&";
   AppendConjunct(text, condition);
   return text.size();
 }
-
-}  // namespace
 
 Condition KeysetAfter(const std::vector<std::string> &columns, const std::vector<std::string> &values, Op last) {
   return Keyset(columns, values, Op::kGt, last);
@@ -282,6 +282,24 @@ std::string BuildTarget(const ReadQuery &query) {
   return target;
 }
 
+std::string BuildWriteTarget(const ReadQuery &rows, const std::vector<std::string> &columns,
+                             const std::vector<std::string> &on_conflict) {
+  RefuseNul(rows.relation);
+  std::string parameters;
+  const auto list = [&parameters](const char *name, const std::vector<std::string> &names) {
+    if (!names.empty()) parameters.append(1, '&').append(name).append(1, '=');
+    for (size_t i = 0; i < names.size(); ++i)
+      parameters.append(i > 0 ? "," : "").append(QueryEncode(QuoteName(names[i])));
+  };
+  list("columns", columns);
+  list("on_conflict", on_conflict);
+  if (!rows.select.empty()) AppendSelect(parameters += '&', rows.select);
+  for (const Condition &condition : rows.where)
+    AppendConjunct(parameters += '&', condition);
+  if (!parameters.empty()) parameters.front() = '?';
+  return "/" + PercentEncode(rows.relation) + parameters;
+}
+
 // Takes out what can be done here only; returns how many conjuncts.
 static int DropLocal(std::vector<Condition> &conjuncts) {
   const auto local = std::remove_if(conjuncts.begin(), conjuncts.end(), HasLocal);
@@ -306,7 +324,7 @@ int FitTarget(ReadQuery &query, size_t limit) {
   size_t total = Head(query).size() + Tail(query).size();
   std::vector<size_t> sizes;
   for (const Condition &condition : query.where) {
-    sizes.push_back(ConjunctSize(condition));
+    sizes.push_back(ConditionBytes(condition));
     total += sizes.back();
   }
   while (total > limit && !sizes.empty()) {
@@ -332,7 +350,7 @@ static std::vector<Condition>::iterator LongestList(std::vector<Condition> &wher
   for (auto condition = where.begin(); condition != where.end(); ++condition) {
     if (condition->kind != Kind::kIn || condition->negated || !condition->path.empty()) continue;
     if (condition->values.size() < 2) continue;
-    const size_t bytes = ConjunctSize(*condition);
+    const size_t bytes = ConditionBytes(*condition);
     if (bytes > size) longest = condition;
     size = std::max(size, bytes);
   }

@@ -140,6 +140,14 @@ std::string QuoteName(std::string_view name);
 // Throws Error (22P05) for a NUL byte in a name or value, where PostgREST would cut the text silently.
 std::string BuildTarget(const ReadQuery &query);
 
+// The same for a write (write.hpp): "/orders?columns=id,note&on_conflict=id&select=c0:id&id=eq.5"; without select list
+// where the query has none. `columns` and `on_conflict` are left out when empty.
+std::string BuildWriteTarget(const ReadQuery &rows, const std::vector<std::string> &columns,
+                             const std::vector<std::string> &on_conflict);
+
+// Bytes that a condition takes in a URL, with what stands before it.
+size_t ConditionBytes(const Condition &condition);
+
 // The longest path and query that may be sent. Gateways refuse a request line and headers above 16 kB and clients warn
 // from 8,000 characters; a user's JWT takes up to 2 kB of that.
 inline constexpr size_t kMaxTargetBytes = 7000;

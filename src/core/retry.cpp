@@ -70,12 +70,6 @@ bool IsOneOf(std::string_view code, std::initializer_list<std::string_view> code
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
-bool SurelyNotExecuted(const Attempt &attempt) {
-  if (!attempt.got_response) return !attempt.sent;
-  if (attempt.status < 400) return false;
-  return attempt.status == 429 || IsOneOf(attempt.remote_code, {"PGRST000", "PGRST002", "PGRST003", "40001", "40P01"});
-}
-
 bool MayPassByItself(const Attempt &attempt) {
   if (!attempt.got_response) return true;
   switch (attempt.status) {
@@ -98,6 +92,12 @@ int64_t Scaled(double random, int64_t range) {
 }
 
 }  // namespace
+
+bool SurelyNotExecuted(const Attempt &attempt) {
+  if (!attempt.got_response) return !attempt.sent;
+  if (attempt.status < 400) return false;
+  return attempt.status == 429 || IsOneOf(attempt.remote_code, {"PGRST000", "PGRST002", "PGRST003", "40001", "40P01"});
+}
 
 int64_t RetryDelay(const Attempt &attempt, double random, int64_t now) {
   if (attempt.number >= attempt.max_retries) return -1;

@@ -18,6 +18,9 @@ struct Attempt {
   std::string_view remote_code;  // "code" of PostgREST's error body, or empty
 };
 
+// Whether the server did not execute the request, by what is known of the attempt.
+bool SurelyNotExecuted(const Attempt &attempt);
+
 // Milliseconds to wait before the next attempt, or -1 for none.
 //
 // Tried again whatever the method, because the request was surely not executed: nothing was sent, 429, PGRST000 (no

@@ -8,6 +8,7 @@
 
 #include "error.hpp"
 #include "jwt.hpp"
+#include "payload.hpp"
 #include "problem.hpp"
 #include "url.hpp"
 
@@ -67,22 +68,6 @@ bool ResemblesFilter(std::string_view value) {
     if (!IsLetter(c) && c != '(' && c != ')') return false;
   }
   return false;
-}
-
-void AppendJsonString(std::string &out, std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out.append(1, '\\').append(1, c);
-    } else if (byte < 0x20) {
-      out.append("\\u00").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 // The text of a value as a parameter, or nullopt where GET cannot pass it.

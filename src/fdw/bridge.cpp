@@ -33,13 +33,18 @@ Failure DescribeCurrent() noexcept {
   } catch (const Error &e) {
     const char *s = e.sqlstate();
     int const code = strlen(s) == 5 ? MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]) : ERRCODE_FDW_ERROR;
-    return {code, CopyMessage(e.what()), CopyMessage(e.detail()), CopyMessage(e.hint()), CopyMessage(e.context())};
+    return {code,
+            CopyMessage(e.what()),
+            CopyMessage(e.detail()),
+            CopyMessage(e.hint()),
+            CopyMessage(e.context()),
+            CopyMessage(e.constraint())};
   } catch (const std::bad_alloc &) {
-    return {ERRCODE_OUT_OF_MEMORY, "out of memory", "", "", ""};
+    return {ERRCODE_OUT_OF_MEMORY, "out of memory", "", "", "", ""};
   } catch (const std::exception &e) {
-    return {ERRCODE_INTERNAL_ERROR, CopyMessage(e.what()), "", "", ""};
+    return {ERRCODE_INTERNAL_ERROR, CopyMessage(e.what()), "", "", "", ""};
   } catch (...) {
-    return {ERRCODE_INTERNAL_ERROR, "unrecognized C++ exception", "", "", ""};
+    return {ERRCODE_INTERNAL_ERROR, "unrecognized C++ exception", "", "", "", ""};
   }
 }
 
@@ -47,7 +52,8 @@ void Report(const Failure &failure) {
   ereport(ERROR, (errcode(failure.sqlstate), errmsg_internal("%s", failure.message),
                   failure.detail[0] != '\0' ? errdetail_internal("%s", failure.detail) : 0,
                   failure.hint[0] != '\0' ? errhint("%s", failure.hint) : 0,
-                  failure.context[0] != '\0' ? errcontext_msg("%s", failure.context) : 0));
+                  failure.context[0] != '\0' ? errcontext_msg("%s", failure.context) : 0,
+                  failure.constraint[0] != '\0' ? err_generic_string(PG_DIAG_CONSTRAINT_NAME, failure.constraint) : 0));
   pg_unreachable();
 }
 

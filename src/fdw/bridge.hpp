@@ -24,6 +24,7 @@ struct Failure {
   const char *detail;
   const char *hint;
   const char *context;
+  const char *constraint;
 };
 
 Failure DescribeCurrent() noexcept;

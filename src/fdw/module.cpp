@@ -5,9 +5,11 @@
 #include "fdw/analyze.hpp"
 #include "fdw/auth.hpp"
 #include "fdw/import.hpp"
+#include "fdw/modify.hpp"
 #include "fdw/plan.hpp"
 #include "fdw/scan.hpp"
 #include "fdw/settings.hpp"
+#include "fdw/transaction.hpp"
 #include "fdw/upper.hpp"
 
 namespace supabase::pg {
@@ -61,6 +63,7 @@ void _PG_init(void) {
                           static_cast<int>(std::size(kSeededBugs)), PGC_USERSET, 0, nullptr, nullptr, nullptr);
 #endif
   DefineAuthSettings();
+  DefineWriteSettings();
   MarkGUCPrefixReserved("supabase_fdw");
 }
 
@@ -79,6 +82,25 @@ Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
   routine->ForeignAsyncConfigureWait = ForeignAsyncConfigureWait;
   routine->ForeignAsyncNotify = ForeignAsyncNotify;
   routine->ExplainForeignScan = ExplainForeignScan;
+  routine->IsForeignRelUpdatable = IsForeignRelUpdatable;
+  routine->AddForeignUpdateTargets = AddForeignUpdateTargets;
+  routine->PlanForeignModify = PlanForeignModify;
+  routine->BeginForeignModify = BeginForeignModify;
+  routine->ExecForeignInsert = ExecForeignInsert;
+  routine->ExecForeignBatchInsert = ExecForeignBatchInsert;
+  routine->GetForeignModifyBatchSize = GetForeignModifyBatchSize;
+  routine->ExecForeignUpdate = ExecForeignUpdate;
+  routine->ExecForeignDelete = ExecForeignDelete;
+  routine->EndForeignModify = EndForeignModify;
+  routine->BeginForeignInsert = BeginForeignInsert;
+  routine->EndForeignInsert = EndForeignInsert;
+  routine->ExplainForeignModify = ExplainForeignModify;
+  routine->PlanDirectModify = PlanDirectModify;
+  routine->BeginDirectModify = BeginDirectModify;
+  routine->IterateDirectModify = IterateDirectModify;
+  routine->EndDirectModify = EndDirectModify;
+  routine->ExplainDirectModify = ExplainDirectModify;
+  routine->ExecForeignTruncate = ExecForeignTruncate;
   routine->AnalyzeForeignTable = AnalyzeForeignTable;
   routine->ImportForeignSchema = ImportForeignSchema;
   PG_RETURN_POINTER(routine);

@@ -45,6 +45,9 @@ struct Column {
 // What a remote function returns, as the table that shows it takes it.
 enum class FunctionResult { kRows, kValues, kValue };
 
+// What an INSERT does about a row whose key is there already.
+enum class InsertMode { kInsert, kIgnore, kUpsert };
+
 struct Table {
   Oid id;
   const char *schema_name;
@@ -55,6 +58,11 @@ struct Table {
   int fetch_size;  // 0: adaptive
   int max_parallel_requests;
   bool async_capable;
+  bool updatable;
+  bool truncatable;
+  int batch_size;  // rows of an INSERT request
+  InsertMode insert_mode;
+  const char *on_conflict;  // local names of columns, separated by commas; NULL: the key
   bool require_user_jwt;
   bool case_mapping;
   bool use_remote_estimate;

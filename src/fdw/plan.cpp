@@ -120,6 +120,9 @@ List *FetchedColumns(RelOptInfo *rel, List *filters) {
     if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used))
       columns = lappend_int(columns, attno);
   }
+  for (int const attno : {SelfItemPointerAttributeNumber, MinTransactionIdAttributeNumber}) {
+    if (bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)) columns = lappend_int(columns, attno);
+  }
   return columns;
 }
 

@@ -13,6 +13,8 @@
 #include "fdw/type.hpp"
 
 extern "C" {
+#include "access/sysattr.h"
+#include "catalog/heap.h"
 #include "common/int.h"
 #include "executor/executor.h"
 #include "parser/parsetree.h"
@@ -46,41 +48,6 @@ Oid ActingUser(ForeignScanState *node) {
 
 int PlanInteger(const ScanState *state, PlanPrivate which) {
   return intVal(list_nth(state->plan, which));
-}
-
-void InitColumns(ScanState *state, TupleDesc desc) {
-  List *columns = PlanList(state, kPlanColumns);
-  state->column_count = list_length(columns);
-  Size const count = static_cast<Size>(state->column_count);
-  state->converters = static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * count));
-  state->attnos = static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count));
-  state->slots = static_cast<int *>(palloc0(sizeof(int) * count));
-  ListCell *cell;
-  foreach (cell, columns) {
-    int const i = foreach_current_index(cell);
-    state->attnos[i] = static_cast<AttrNumber>(lfirst_int(cell));
-    state->slots[i] = state->groups ? i : lfirst_int(cell) - 1;
-    InitConverter(&state->converters[i], TupleDescAttr(desc, state->slots[i]), CurrentMemoryContext);
-  }
-  List *key = PlanList(state, kPlanKey);
-  state->key_count = list_length(key);
-  state->key = static_cast<int *>(palloc0(sizeof(int) * static_cast<Size>(state->key_count + 1)));
-  foreach (cell, key)
-    state->key[foreach_current_index(cell)] = lfirst_int(cell);
-  state->position = {get_rel_name(state->table->id), nullptr, nullptr, state->key_count, state->key, state->converters};
-}
-
-// Values of the plan's expressions, in the per-tuple context.
-void EvaluateParameters(ForeignScanState *node, ScanState *state, Datum **values, bool **isnull) {
-  ExprContext *context = node->ss.ps.ps_ExprContext;
-  Size const count = static_cast<Size>(list_length(state->expression_states));
-  *values = static_cast<Datum *>(palloc0(sizeof(Datum) * (count + 1)));
-  *isnull = static_cast<bool *>(palloc0(sizeof(bool) * (count + 1)));
-  ListCell *cell;
-  foreach (cell, state->expression_states) {
-    int const i = foreach_current_index(cell);
-    (*values)[i] = ExecEvalExpr(static_cast<ExprState *>(lfirst(cell)), context, &(*isnull)[i]);
-  }
 }
 
 // LIMIT plus OFFSET as rows to fetch at the most; -1 for no limit.
@@ -124,33 +91,6 @@ void SetPaging(ScanState *state, int64 row_limit) {
     options->at_most = at_most >= 0 ? std::optional<uint64_t>(at_most) : std::nullopt;
     state->objects->how = {static_cast<size_t>(state->table->max_parallel_requests), ordered};
   });
-}
-
-void SetSelectAndOrder(ScanState *state) {
-  ReadQuery *query = &state->objects->options.query;
-  const char *relation = ToUtf8(state->table->table_name);
-  Guard([&] {
-    *query = ReadQuery();
-    query->relation = relation;
-  });
-  List *functions = PlanList(state, kPlanFunctions);
-  for (int i = 0; i < state->column_count; i++) {
-    const Column *column = state->attnos[i] > 0 ? &state->table->columns[state->attnos[i] - 1] : nullptr;
-    const char *name = column != nullptr ? ToUtf8(column->name) : "";
-    const char *function = functions != NIL ? strVal(list_nth(functions, i)) : "";
-    bool const stand_in = column != nullptr && column->remote_type != nullptr;
-    bool const as_text = stand_in || GetTypeRule(state->converters[i].type).as_text;
-    Guard([&] { query->select.push_back({name, as_text, function}); });
-  }
-  // What makes groups of columns alone.
-  if (list_length(functions) > state->column_count) Guard([&] { query->select.push_back({"", false, "count"}); });
-  ListCell *cell;
-  foreach (cell, PlanList(state, kPlanOrder)) {
-    auto *item = static_cast<List *>(lfirst(cell));
-    const char *name = ToUtf8(strVal(linitial(item)));
-    bool const descending = intVal(lsecond(item)) != 0, nulls_first = intVal(lthird(item)) != 0;
-    Guard([&] { query->order.push_back({name, descending, nulls_first}); });
-  }
 }
 
 // Conditions to conjuncts; one that can never be true makes the whole scan empty.
@@ -273,26 +213,6 @@ void LookAhead(ScanState *state, Reader *reader) {
   TraceAnswers(reader);
 }
 
-void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {
-  MemoryContextReset(state->row_context);
-  MemoryContext const old = MemoryContextSwitchTo(state->row_context);
-  memset(slot->tts_isnull, true, sizeof(bool) * static_cast<Size>(slot->tts_tupleDescriptor->natts));
-  ErrorContextCallback callback = {error_context_stack, ConvertErrorContext, &state->position};
-  error_context_stack = &callback;
-  state->position.row = row;
-  for (int i = 0; i < state->column_count; i++) {
-    ColumnConverter *converter = &state->converters[i];
-    int const slot_index = state->slots[i];
-    state->position.converter = converter;
-    slot->tts_values[slot_index] = ConvertCell(converter, &row[i], &slot->tts_isnull[slot_index]);
-  }
-  state->position.converter = nullptr;
-  error_context_stack = callback.previous;
-  if (state->table->function != nullptr) StoreArguments(state, slot);
-  MemoryContextSwitchTo(old);
-  ExecStoreVirtualTuple(slot);
-}
-
 bool PassesRecheck(ForeignScanState *node, TupleTableSlot *slot) {
   ExprContext *context = node->ss.ps.ps_ExprContext;
   context->ecxt_scantuple = slot;
@@ -316,6 +236,107 @@ void LearnCount(ForeignScanState *node, ScanState *state) {
 }
 
 }  // namespace
+
+void InitColumns(ScanState *state, TupleDesc desc) {
+  List *columns = PlanList(state, kPlanColumns);
+  state->column_count = list_length(columns);
+  Size const count = static_cast<Size>(state->column_count);
+  state->converters = static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * count));
+  state->attnos = static_cast<AttrNumber *>(palloc0(sizeof(AttrNumber) * count));
+  state->slots = static_cast<int *>(palloc0(sizeof(int) * count));
+  ListCell *cell;
+  foreach (cell, columns) {
+    int const i = foreach_current_index(cell);
+    state->attnos[i] = static_cast<AttrNumber>(lfirst_int(cell));
+    bool const system = state->attnos[i] < 0 && !state->groups;
+    state->slots[i] = state->groups ? i : lfirst_int(cell) - 1;
+    state->system_columns = state->system_columns || system;
+    InitConverter(&state->converters[i],
+                  system ? const_cast<Form_pg_attribute>(SystemAttributeDefinition(state->attnos[i]))
+                         : TupleDescAttr(desc, state->slots[i]),
+                  CurrentMemoryContext);
+  }
+  List *key = PlanList(state, kPlanKey);
+  state->key_count = list_length(key);
+  state->key = static_cast<int *>(palloc0(sizeof(int) * static_cast<Size>(state->key_count + 1)));
+  foreach (cell, key)
+    state->key[foreach_current_index(cell)] = lfirst_int(cell);
+  state->position = {get_rel_name(state->table->id), nullptr, nullptr, state->key_count, state->key, state->converters};
+}
+
+void EvaluateParameters(ForeignScanState *node, ScanState *state, Datum **values, bool **isnull) {
+  ExprContext *context = node->ss.ps.ps_ExprContext;
+  Size const count = static_cast<Size>(list_length(state->expression_states));
+  *values = static_cast<Datum *>(palloc0(sizeof(Datum) * (count + 1)));
+  *isnull = static_cast<bool *>(palloc0(sizeof(bool) * (count + 1)));
+  ListCell *cell;
+  foreach (cell, state->expression_states) {
+    int const i = foreach_current_index(cell);
+    (*values)[i] = ExecEvalExpr(static_cast<ExprState *>(lfirst(cell)), context, &(*isnull)[i]);
+  }
+}
+
+void SetSelectAndOrder(ScanState *state) {
+  ReadQuery *query = &state->objects->options.query;
+  const char *relation = ToUtf8(state->table->table_name);
+  Guard([&] {
+    *query = ReadQuery();
+    query->relation = relation;
+  });
+  List *functions = PlanList(state, kPlanFunctions);
+  for (int i = 0; i < state->column_count; i++) {
+    const Column *column = state->attnos[i] > 0 ? &state->table->columns[state->attnos[i] - 1] : nullptr;
+    const char *name = column != nullptr ? ToUtf8(column->name) : state->attnos[i] < 0 ? state->converters[i].name : "";
+    const char *function = functions != NIL ? strVal(list_nth(functions, i)) : "";
+    bool const stand_in = column != nullptr && column->remote_type != nullptr;
+    bool const as_text = stand_in || GetTypeRule(state->converters[i].type).as_text;
+    Guard([&] { query->select.push_back({name, as_text, function}); });
+  }
+  // What makes groups of columns alone.
+  if (list_length(functions) > state->column_count) Guard([&] { query->select.push_back({"", false, "count"}); });
+  ListCell *cell;
+  foreach (cell, PlanList(state, kPlanOrder)) {
+    auto *item = static_cast<List *>(lfirst(cell));
+    const char *name = ToUtf8(strVal(linitial(item)));
+    bool const descending = intVal(lsecond(item)) != 0, nulls_first = intVal(lthird(item)) != 0;
+    Guard([&] { query->order.push_back({name, descending, nulls_first}); });
+  }
+}
+
+// Makes the row one that has the remote row's ctid and xmin: only a heap tuple can.
+static void StoreSystemColumns(TupleTableSlot *slot, Datum ctid, Datum xmin) {
+  HeapTuple tuple = heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+  if (ctid != 0) tuple->t_self = *reinterpret_cast<ItemPointer>(DatumGetPointer(ctid));
+  HeapTupleHeaderSetXmin(tuple->t_data, DatumGetTransactionId(xmin));
+  ExecForceStoreHeapTuple(tuple, slot, false);
+}
+
+void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot) {
+  MemoryContextReset(state->row_context);
+  MemoryContext const old = MemoryContextSwitchTo(state->row_context);
+  Datum system[2] = {0, 0};  // ctid, xmin
+  memset(slot->tts_isnull, true, sizeof(bool) * static_cast<Size>(slot->tts_tupleDescriptor->natts));
+  ErrorContextCallback callback = {error_context_stack, ConvertErrorContext, &state->position};
+  error_context_stack = &callback;
+  state->position.row = row;
+  for (int i = 0; i < state->column_count; i++) {
+    ColumnConverter *converter = &state->converters[i];
+    int const slot_index = state->slots[i];
+    state->position.converter = converter;
+    if (state->attnos[i] < 0 && !state->groups) {
+      bool isnull;
+      system[slot_index == SelfItemPointerAttributeNumber - 1 ? 0 : 1] = ConvertCell(converter, &row[i], &isnull);
+      continue;
+    }
+    slot->tts_values[slot_index] = ConvertCell(converter, &row[i], &slot->tts_isnull[slot_index]);
+  }
+  state->position.converter = nullptr;
+  error_context_stack = callback.previous;
+  if (state->table->function != nullptr) StoreArguments(state, slot);
+  ExecStoreVirtualTuple(slot);
+  if (state->system_columns) StoreSystemColumns(slot, system[0], system[1]);
+  MemoryContextSwitchTo(old);
+}
 
 List *PlanList(const ScanState *state, int which) {
   return static_cast<List *>(list_nth(state->plan, which));

@@ -43,6 +43,7 @@ struct ScanState {
   const char *identity;            // who the rows are read as, for RememberCount
   bool started, exhausted, never;  // never: no row can satisfy the conditions, nothing is sent
   bool recheck;                    // conditions could not be sent: filter here
+  bool system_columns;             // ctid or xmin are among the columns
   bool groups;                     // rows are groups of the table's rows, or counts of them
   bool local;                      // and are made here, by the outer plan
   bool waiting;                    // an asynchronous scan whose next page is not there yet
@@ -64,6 +65,15 @@ struct ScanState {
 // Sets objects->options from the plan. `values` as in BuildCondition; NULL values for EXPLAIN. `more` are conditions
 // (trees) beside the plan's. Sets state->never.
 void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List *more);
+
+// Prepares the conversion of the plan's columns into a tuple of that shape.
+void InitColumns(ScanState *state, TupleDesc desc);
+// The parts of BuildQuery that do not depend on values: relation, columns and order.
+void SetSelectAndOrder(ScanState *state);
+// Values of the plan's expressions, in the per-tuple context.
+void EvaluateParameters(ForeignScanState *node, ScanState *state, Datum **values, bool **isnull);
+// Stores a row that the remote sent.
+void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot);
 
 // One of the lists in the plan, and the request without its target.
 List *PlanList(const ScanState *state, int which);

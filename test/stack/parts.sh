@@ -111,7 +111,7 @@ postgrest_conf() {
   {
     cat <<CONF
 db-uri = "host=$DIR/sock port=$REMOTE_PORT user=authenticator dbname=postgres"
-db-schemas = "public, private_api"
+db-schemas = "public, private_api, writing"
 db-extra-search-path = "public, extensions"
 db-anon-role = "anon"
 db-pool = 16

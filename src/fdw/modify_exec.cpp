@@ -1,0 +1,296 @@
+// Writing row by row, as the executor hands over: with row triggers or views that check, into partitions, by COPY.
+
+#include "fdw/bridge.hpp"
+#include "fdw/modify.hpp"
+#include "fdw/write.hpp"
+
+extern "C" {
+#include "access/sysattr.h"
+#include "catalog/heap.h"
+#include "commands/trigger.h"
+#include "executor/executor.h"
+}
+
+namespace supabase::pg {
+namespace {
+
+struct ModifyState {
+  WriteState *write;
+  bool buffered;     // rows are answered for before they are sent: nobody looks at what becomes of each
+  bool any_column;   // a trigger can give a value to columns that the statement does not name
+  Bitmapset *named;  // those that it names
+};
+
+ModifyState *StateOf(ResultRelInfo *info) {
+  return static_cast<ModifyState *>(info->ri_FdwState);
+}
+
+bool HasTrigger(const ResultRelInfo *info, bool TriggerDesc::*which) {
+  return info->ri_TrigDesc != nullptr && info->ri_TrigDesc->*which;
+}
+
+bool IsWritable(const Table *table, TupleDesc desc, int attno) {
+  return table->columns[attno - 1].name != nullptr && TupleDescAttr(desc, attno - 1)->attgenerated == '\0';
+}
+
+List *AllColumns(Relation relation, bool writable) {
+  const Table *table = GetTableOptions(RelationGetRelid(relation),
+                                       GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid));
+  List *columns = NIL;
+  for (int attno = 1; attno <= table->natts; attno++) {
+    if (table->columns[attno - 1].name == nullptr) continue;
+    if (!writable || IsWritable(table, RelationGetDescr(relation), attno)) columns = lappend_int(columns, attno);
+  }
+  return columns;
+}
+
+// What comes back of each row: what RETURNING needs, all where a trigger or check option sees the row.
+List *ReturnedColumns(const ResultRelInfo *info, CmdType operation, List *returning) {
+  bool const seen = info->ri_WithCheckOptions != NIL ||
+                    (operation == CMD_INSERT && HasTrigger(info, &TriggerDesc::trig_insert_after_row)) ||
+                    (operation == CMD_UPDATE && HasTrigger(info, &TriggerDesc::trig_update_after_row));
+  return seen ? AllColumns(info->ri_RelationDesc, false) : returning;
+}
+
+WriteVerb VerbOf(CmdType operation) {
+  return operation == CMD_INSERT   ? WriteVerb::kInsert
+         : operation == CMD_UPDATE ? WriteVerb::kUpdate
+                                   : WriteVerb::kDelete;
+}
+
+ModifyState *MakeState(ResultRelInfo *info, CmdType operation, List *columns, List *returning, bool ignore) {
+  auto *state = static_cast<ModifyState *>(palloc0(sizeof(ModifyState)));
+  Relation const relation = info->ri_RelationDesc;
+  ListCell *cell;
+  foreach (cell, columns)
+    state->named = bms_add_member(state->named, lfirst_int(cell));
+  state->any_column = operation == CMD_INSERT && HasTrigger(info, &TriggerDesc::trig_insert_before_row);
+  bool const changes_all = operation == CMD_UPDATE && HasTrigger(info, &TriggerDesc::trig_update_before_row);
+  if (state->any_column || changes_all) columns = AllColumns(relation, true);
+  state->write = MakeWriteState(relation, VerbOf(operation), columns, ReturnedColumns(info, operation, returning), NIL);
+  if (operation == CMD_INSERT) SetConflict(state->write, ignore);
+  return state;
+}
+
+// Finds the row's identity among the columns of the plan below.
+void FindIdentity(WriteState *write, Relation relation, const Plan *below) {
+  List *key = IdentityColumns(write->rows->table), *positions = NIL;
+  ListCell *cell;
+  foreach (cell, key) {
+    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
+    Oid const type = attno > 0 ? TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid
+                               : SystemAttributeDefinition(attno)->atttypid;
+    AttrNumber const at = ExecFindJunkAttributeInTlist(below->targetlist, IdentityName(attno, type));
+    if (!AttributeNumberIsValid(at)) elog(ERROR, "could not find key column %d of a row to be changed", attno);
+    positions = lappend_int(positions, at - 1);
+  }
+  write->key = MakeOutgoing(write->rows->table, RelationGetDescr(relation), key, positions);
+}
+
+// The values of a row without those that nobody has given: the remote's defaults are for them.
+void KeepGiven(ModifyState *state) {
+  WriteState *write = state->write;
+  const Outgoing *columns = &write->columns;
+  Guard([&] {
+    std::vector<std::string> names;
+    std::vector<PayloadValue> values;
+    for (int i = 0; i < columns->count; i++) {
+      bool const given = bms_is_member(columns->encoders[i].attno, state->named);
+      if (!given && columns->values[i].kind == PayloadValue::Kind::kNull) continue;
+      names.emplace_back(columns->encoders[i].name);
+      values.push_back(columns->values[i]);
+    }
+    write->objects->payload = std::make_unique<Payload>(names);
+    write->objects->payload->AddRow(values.data());
+    write->objects->query.columns = std::move(names);
+  });
+}
+
+void AddInsert(ModifyState *state, TupleTableSlot *slot) {
+  WriteState *write = state->write;
+  slot_getallattrs(slot);
+  RowValues const row = {slot->tts_values, slot->tts_isnull};
+  if (!state->any_column) {
+    AddRow(write, row);
+    return;
+  }
+  MemoryContextReset(write->rows->row_context);
+  MemoryContext const old = MemoryContextSwitchTo(write->rows->row_context);
+  EncodeRow(write->columns.encoders, write->columns.positions, write->columns.count, row, write->columns.values);
+  KeepGiven(state);
+  MemoryContextSwitchTo(old);
+}
+
+// Sends what is there; waits only for a place.
+void SendBatch(WriteState *write) {
+  while (!MaySend(write))
+    (void)TakeAnswer(write, true);
+  SendRows(write);
+  while (TakeAnswer(write, false)) {
+  }
+}
+
+// Waits for the one request that was sent; the changed row in the slot, or NULL when there is none.
+TupleTableSlot *Answered(WriteState *write, TupleTableSlot *slot) {
+  uint64_t const before = write->changed;
+  (void)TakeAnswer(write, true);
+  if (write->changed == before) return nullptr;
+  if (write->objects->page.rows() > 0) StoreReturned(write, 0, slot);
+  return slot;
+}
+
+// An UPDATE or DELETE of the row that `source` names.
+TupleTableSlot *ChangeRow(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+  WriteState *write = StateOf(info)->write;
+  WriteObjects *objects = write->objects;
+  slot_getallattrs(source);
+  MemoryContextReset(write->rows->row_context);
+  MemoryContext const old = MemoryContextSwitchTo(write->rows->row_context);
+  EncodeRow(write->key.encoders, write->key.positions, write->key.count, {source->tts_values, source->tts_isnull},
+            write->key.values);
+  if (write->verb == WriteVerb::kUpdate) {
+    slot_getallattrs(slot);
+    EncodeRow(write->columns.encoders, write->columns.positions, write->columns.count,
+              {slot->tts_values, slot->tts_isnull}, write->columns.values);
+  }
+  Guard([&] {
+    std::vector<std::string> names;
+    KeyedWrites::Key key;
+    for (int i = 0; i < write->key.count; i++) {
+      names.emplace_back(write->key.encoders[i].name);
+      key.emplace_back(write->key.values[i].data, write->key.values[i].size);
+    }
+    objects->query.rows.where = {KeyedWrites::Match(names, {key}, 1)};
+    if (write->verb == WriteVerb::kUpdate) objects->body = objects->payload->Object(write->columns.values);
+  });
+  MemoryContextSwitchTo(old);
+  SendWrite(write, 1, false);
+  return Answered(write, slot);
+}
+
+// The columns that rows which come from elsewhere (COPY, a partitioned table) have values for: those that the statement
+// names, and those with a local default.
+List *RoutedColumns(EState *estate, ResultRelInfo *info, bool all) {
+  Relation const relation = info->ri_RelationDesc;
+  List *columns = AllColumns(relation, true);
+  if (all) return columns;
+  Bitmapset *named = ExecGetInsertedCols(info, estate);
+  Relation const root = info->ri_RootResultRelInfo != nullptr ? info->ri_RootResultRelInfo->ri_RelationDesc : relation;
+  List *given = NIL;
+  ListCell *cell;
+  foreach (cell, columns) {
+    int const attno = lfirst_int(cell);
+    Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attno - 1);
+    AttrNumber const above = get_attnum(RelationGetRelid(root), NameStr(attribute->attname));
+    bool const has_default =
+        attribute->atthasdef || (above > 0 && TupleDescAttr(RelationGetDescr(root), above - 1)->atthasdef);
+    if (has_default || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, named))
+      given = lappend_int(given, attno);
+  }
+  return given;
+}
+
+}  // namespace
+
+void BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *info, List *fdw_private, int, int flags) {
+  if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
+  ModifyState *state = MakeState(info, mtstate->operation, static_cast<List *>(list_nth(fdw_private, kModifyColumns)),
+                                 static_cast<List *>(list_nth(fdw_private, kModifyReturning)),
+                                 intVal(list_nth(fdw_private, kModifyIgnore)) != 0);
+  if (mtstate->operation != CMD_INSERT) {
+    FindIdentity(state->write, info->ri_RelationDesc, outerPlanState(mtstate)->plan);
+    state->write->counts_missing = true;
+  }
+  StartWriting(state->write, WritingUser(mtstate->ps.state, info));
+  info->ri_FdwState = state;
+}
+
+void BeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *info) {
+  auto *plan = reinterpret_cast<ModifyTable *>(mtstate->ps.plan);
+  bool const moved = plan != nullptr && plan->operation == CMD_UPDATE;
+  if (moved && (info->ri_usesFdwDirectModify || info->ri_FdwState != nullptr)) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("cannot route tuples into foreign table to be updated \"%s\"",
+                           RelationGetRelationName(info->ri_RelationDesc))));
+  }
+  EState *estate = mtstate->ps.state;
+  List *returning = info->ri_returningList != NIL ? AllColumns(info->ri_RelationDesc, false) : NIL;
+  bool const ignore = plan != nullptr && plan->onConflictAction == ONCONFLICT_NOTHING;
+  ModifyState *state = MakeState(info, CMD_INSERT, RoutedColumns(estate, info, moved), returning, ignore);
+  // COPY asks for each row alone before PostgreSQL 16.
+  state->buffered = plan == nullptr && GetForeignModifyBatchSize(info) > 1;
+  StartWriting(state->write, WritingUser(estate, info));
+  info->ri_FdwState = state;
+}
+
+TupleTableSlot *ExecForeignInsert(EState *, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *) {
+  ModifyState *state = StateOf(info);
+  AddInsert(state, slot);
+  if (state->buffered) {
+    if (BatchIsFull(state->write)) SendBatch(state->write);
+    return slot;
+  }
+  SendRows(state->write);
+  return Answered(state->write, slot);
+}
+
+TupleTableSlot **ExecForeignBatchInsert(EState *, ResultRelInfo *info, TupleTableSlot **slots, TupleTableSlot **,
+                                        int *count) {
+  ModifyState *state = StateOf(info);
+  WriteState *write = state->write;
+  uint64_t const before = write->changed;
+  for (int i = 0; i < *count; i++) {
+    AddInsert(state, slots[i]);
+    if (BatchIsFull(write)) SendBatch(write);
+  }
+  SendBatch(write);
+  // The last batch is the one that is not full. Where rows can be left out, their number must be known now.
+  bool const some = write->objects->query.conflict == Conflict::kIgnore;
+  if (some || *count < info->ri_BatchSize) FinishWriting(write);
+  if (some) *count = static_cast<int>(write->changed - before);
+  return slots;
+}
+
+int GetForeignModifyBatchSize(ResultRelInfo *info) {
+  if (info->ri_projectReturning != nullptr || info->ri_returningList != NIL || info->ri_WithCheckOptions != NIL ||
+      HasTrigger(info, &TriggerDesc::trig_insert_before_row) || HasTrigger(info, &TriggerDesc::trig_insert_after_row)) {
+    return 1;
+  }
+  Oid const table_id = RelationGetRelid(info->ri_RelationDesc);
+  return GetTableOptions(table_id, GetServerOptions(GetForeignTable(table_id)->serverid))->batch_size;
+}
+
+TupleTableSlot *ExecForeignUpdate(EState *, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+  return ChangeRow(info, slot, source);
+}
+
+TupleTableSlot *ExecForeignDelete(EState *, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+  return ChangeRow(info, slot, source);
+}
+
+void EndForeignModify(EState *, ResultRelInfo *info) {
+  ModifyState *state = StateOf(info);
+  if (state == nullptr) return;
+  SendRows(state->write);
+  FinishWriting(state->write);
+}
+
+void EndForeignInsert(EState *estate, ResultRelInfo *info) {
+  EndForeignModify(estate, info);
+}
+
+void ExplainForeignModify(ModifyTableState *mtstate, ResultRelInfo *info, List *fdw_private, int,
+                          ExplainState *explain) {
+  if (!explain->verbose) return;
+  ModifyState *state = MakeState(info, mtstate->operation, static_cast<List *>(list_nth(fdw_private, kModifyColumns)),
+                                 static_cast<List *>(list_nth(fdw_private, kModifyReturning)),
+                                 intVal(list_nth(fdw_private, kModifyIgnore)) != 0);
+  WriteState *write = state->write;
+  if (mtstate->operation != CMD_INSERT) {
+    FindIdentity(write, info->ri_RelationDesc, outerPlanState(mtstate)->plan);
+    ShowKey(write);
+  }
+  ExplainPropertyText("Remote Request", WriteRequestText(write), explain);
+}
+
+}  // namespace supabase::pg

@@ -1,0 +1,344 @@
+// Planning of writes: which way a statement's rows are changed (modify.hpp).
+
+#include "fdw/bridge.hpp"
+#include "fdw/modify.hpp"
+#include "fdw/option.hpp"
+#include "fdw/plan.hpp"
+#include "fdw/relation.hpp"
+#include "fdw/settings.hpp"
+
+extern "C" {
+#include "access/sysattr.h"
+#include "catalog/heap.h"
+#include "optimizer/appendinfo.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planmain.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+#if PG_VERSION_NUM >= 160000
+#include "parser/parse_relation.h"
+#endif
+}
+
+namespace supabase::pg {
+namespace {
+
+const Table *TableOf(Oid table_id) {
+  return GetTableOptions(table_id, GetServerOptions(GetForeignTable(table_id)->serverid));
+}
+
+bool IsColumn(const Table *table, int attno) {
+  return attno >= 1 && attno <= table->natts && table->columns[attno - 1].name != nullptr;
+}
+
+// The table's columns that RETURNING reads; one at least, since each row that comes back is a row of the result.
+List *ReturningColumns(const ModifyTable *plan, int subplan, Index index, const Table *table) {
+  if (plan->returningLists == NIL) return NIL;
+  Bitmapset *used = nullptr;
+  pull_varattnos(static_cast<Node *>(list_nth(plan->returningLists, subplan)), index, &used);
+  bool const whole_row = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+  List *columns = NIL, *any = NIL;
+  for (int attno = 1; attno <= table->natts; attno++) {
+    if (!IsColumn(table, attno)) continue;
+    if (any == NIL) any = list_make1_int(attno);
+    if (whole_row || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used))
+      columns = lappend_int(columns, attno);
+  }
+  return columns != NIL ? columns : any;
+}
+
+bool IsGenerated(Oid table_id, int attno) {
+  return get_attgenerated(table_id, static_cast<AttrNumber>(attno)) != '\0';
+}
+
+// The columns that an INSERT gives values for, by its column list or a local default; the remote gives the others
+// theirs.
+List *InsertedColumns(PlannerInfo *root, const Table *table) {
+  List *columns = NIL;
+  ListCell *cell;
+  foreach (cell, root->parse->targetList) {
+    auto *entry = lfirst_node(TargetEntry, cell);
+    if (entry->resjunk || !IsColumn(table, entry->resno) || IsGenerated(table->id, entry->resno)) continue;
+    columns = lappend_int(columns, entry->resno);
+  }
+  return columns;
+}
+
+// The columns that an UPDATE sets, without those that are generated.
+List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table) {
+  List *columns = NIL;
+  ListCell *cell;
+  foreach (cell, static_cast<List *>(list_nth(plan->updateColnosLists, subplan))) {
+    if (!IsGenerated(table->id, lfirst_int(cell))) columns = lappend_int(columns, lfirst_int(cell));
+  }
+  return columns;
+}
+
+// A target list of the same shape that reads nothing of the table itself: the node that carries it has no row of it.
+List *WithoutTable(List *tlist, Index index) {
+  List *result = NIL;
+  ListCell *cell;
+  foreach (cell, tlist) {
+    auto *entry = static_cast<TargetEntry *>(copyObjectImpl(lfirst(cell)));
+    bool const other_column = (IsA(entry->expr, Var) && reinterpret_cast<Var *>(entry->expr)->varno != (int)index) ||
+                              IsA(entry->expr, PlaceHolderVar);
+    if (!other_column) {
+      auto *expr = reinterpret_cast<Node *>(entry->expr);
+      entry->expr = reinterpret_cast<Expr *>(makeNullConst(exprType(expr), exprTypmod(expr), exprCollation(expr)));
+    }
+    result = lappend(result, entry);
+  }
+  return result;
+}
+
+bool ReadsOthers(List *expressions, Index index) {
+  List *vars = pull_var_clause(reinterpret_cast<Node *>(expressions),
+                               PVC_RECURSE_AGGREGATES | PVC_RECURSE_WINDOWFUNCS | PVC_INCLUDE_PLACEHOLDERS);
+  ListCell *cell;
+  foreach (cell, vars) {
+    auto *node = static_cast<Node *>(lfirst(cell));
+    if (!IsA(node, Var) || reinterpret_cast<Var *>(node)->varno != static_cast<int>(index)) return true;
+  }
+  return false;
+}
+
+// The scan of the table that ModifyTable, or its Append, has directly below; NULL when there is none.
+ForeignScan *ScanBelow(const ModifyTable *plan, Index index, int subplan) {
+  Plan *below = outerPlan(plan);
+  if (IsA(below, Result) && outerPlan(below) != nullptr && IsA(outerPlan(below), Append)) below = outerPlan(below);
+  if (IsA(below, Append)) {
+    List *children = reinterpret_cast<Append *>(below)->appendplans;
+    if (subplan >= list_length(children)) return nullptr;
+    below = static_cast<Plan *>(list_nth(children, subplan));
+  }
+  if (!IsA(below, ForeignScan)) return nullptr;
+  auto *scan = reinterpret_cast<ForeignScan *>(below);
+  return scan->scan.scanrelid == index ? scan : nullptr;
+}
+
+// Whether a new value is the same for every row and known before the first one.
+bool IsConstantValue(const Expr *expr, Index index) {
+  auto *node = reinterpret_cast<Node *>(const_cast<Expr *>(expr));
+  Bitmapset *used = nullptr;
+  pull_varattnos(node, index, &used);
+  return used == nullptr && !contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+// The new values of a pushed UPDATE, for `columns`; false when some depend on the row.
+bool ConstantValues(PlannerInfo *root, Index index, List *columns, List **values) {
+  List *tlist, *numbers;
+  get_translated_update_targetlist(root, index, &tlist, &numbers);
+  ListCell *entry_cell, *number_cell;
+  forboth(entry_cell, tlist, number_cell, numbers) {
+    auto *entry = lfirst_node(TargetEntry, entry_cell);
+    if (!list_member_int(columns, lfirst_int(number_cell))) continue;
+    if (!IsConstantValue(entry->expr, index)) return false;
+    *values = lappend(*values, entry->expr);
+  }
+  return list_length(*values) == list_length(columns);
+}
+
+// Whether a tree of conditions (deparse.hpp) has that text in it, as a column's name or elsewhere.
+bool MentionsName(const Node *tree, const char *name) {
+  if (tree == nullptr) return false;
+  if (IsA(tree, String)) return strcmp(strVal(tree), name) == 0;
+  if (!IsA(tree, List)) return false;
+  ListCell *cell;
+  foreach (cell, reinterpret_cast<const List *>(tree)) {
+    if (MentionsName(static_cast<Node *>(lfirst(cell)), name)) return true;
+  }
+  return false;
+}
+
+// Whether the remote finds the same rows again among those it has changed, to return them: what compares a column with
+// a constant it does not ask of them again (see SelectTreeColumns); everything else must not depend on what is set.
+bool FindsAgain(const List *conditions, const List *set, const Table *table) {
+  ListCell *cell;
+  foreach (cell, conditions) {
+    auto *tree = lfirst_node(List, cell);
+    auto const kind = static_cast<Condition::Kind>(intVal(linitial(tree)));
+    bool const plain = kind == Condition::Kind::kIn ||
+                       (kind == Condition::Kind::kCompare && intVal(lthird(tree)) != static_cast<int>(Op::kDistinct));
+    if (plain) continue;
+    ListCell *attno;
+    foreach (attno, set) {
+      if (MentionsName(reinterpret_cast<Node *>(tree), table->columns[lfirst_int(attno) - 1].name)) return false;
+    }
+  }
+  return true;
+}
+
+// The node becomes the one that executes the statement.
+void BecomeModification(ForeignScan *scan, CmdType operation, Index index, List *fdw_private) {
+  scan->operation = operation;
+  scan->resultRelation = index;
+  scan->fdw_private = fdw_private;
+  scan->fdw_recheck_quals = NIL;
+  scan->fsSystemCol = false;
+}
+
+// ---- pushed: the remote finds the rows ----
+
+bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, const Table *table) {
+  if (plan->operation == CMD_INSERT || !setting_enable_pushdown) return false;
+  ForeignScan *scan = ScanBelow(plan, index, subplan);
+  if (scan == nullptr || scan->scan.plan.qual != NIL || outerPlan(scan) != nullptr) return false;
+  // Conditions that are too long to be sent would have to be checked here. Of parameters that shows later: a long list
+  // is sent in parts, a long text is an error.
+  const RelInfo *info = InfoOf(root->simple_rel_array[index]);
+  if (MayNeedRecheck(info, info->trees, NIL)) return false;
+  List *returning = ReturningColumns(plan, subplan, index, table);
+  auto *conditions = static_cast<List *>(list_nth(scan->fdw_private, kPlanConditions));
+  List *columns = NIL, *values = NIL, *positions = NIL;
+  if (plan->operation == CMD_UPDATE) {
+    columns = UpdatedColumns(plan, subplan, table);
+    if (columns == NIL || !ConstantValues(root, index, columns, &values)) return false;
+  }
+  for (int i = 0; i < list_length(values); i++)
+    positions = lappend_int(positions, list_length(scan->fdw_exprs) + i);
+
+  if (returning != NIL && !FindsAgain(conditions, columns, table)) return false;
+  List *no_limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
+  ScanPlan const found = {conditions, returning, NIL, NIL, no_limit, -1, NIL, false, false, NIL, NIL, NIL};
+  int const flags = kDirectPushed | (plan->canSetTag ? kDirectSetsProcessed : 0);
+  List *fdw_private = list_make5(columns, positions, returning, NIL, NIL);
+  fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlanPrivate(&found));
+  BecomeModification(scan, plan->operation, index, fdw_private);
+  scan->fdw_exprs = list_concat(list_copy(scan->fdw_exprs), values);
+  scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index);
+  scan->fdw_scan_tlist = static_cast<List *>(copyObjectImpl(scan->scan.plan.targetlist));
+  return true;
+}
+
+// ---- fed: the plan below gives the rows ----
+
+// Where the plan below has the columns of the rows' identity; false when it has not.
+bool FindIdentity(Plan *below, List *key, Oid table_id, List **positions) {
+  ListCell *cell;
+  foreach (cell, key) {
+    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
+    Oid type = attno == SelfItemPointerAttributeNumber ? TIDOID : XIDOID;
+    if (attno > 0) type = get_atttype(table_id, attno);
+    AttrNumber const at = ExecFindJunkAttributeInTlist(below->targetlist, IdentityName(attno, type));
+    if (!AttributeNumberIsValid(at)) return false;
+    *positions = lappend_int(*positions, at - 1);
+  }
+  return true;
+}
+
+#if PG_VERSION_NUM >= 160000
+Oid AccessedAs(PlannerInfo *root, Index index) {
+  return getRTEPermissionInfo(root->parse->rteperminfos, planner_rt_fetch(index, root))->checkAsUser;
+}
+#endif
+
+ForeignScan *MakeFeeder(PlannerInfo *root, ModifyTable *plan, Index index, Oid server_id, List *fdw_private) {
+  Plan *below = outerPlan(plan);
+  List *tlist = plan->operation == CMD_INSERT ? NIL : WithoutTable(below->targetlist, index);
+  ForeignScan *scan =
+      make_foreignscan(tlist, NIL, index, NIL, NIL, static_cast<List *>(copyObjectImpl(tlist)), NIL, below);
+  scan->scan.plan.startup_cost = below->startup_cost;
+  scan->scan.plan.total_cost = below->total_cost;
+  scan->scan.plan.plan_rows = below->plan_rows;
+  scan->scan.plan.plan_width = below->plan_width;
+  scan->fs_server = server_id;
+  scan->fs_relids = bms_make_singleton(static_cast<int>(index));
+#if PG_VERSION_NUM >= 160000
+  scan->fs_base_relids = scan->fs_relids;
+  scan->checkAsUser = AccessedAs(root, index);
+#else
+  (void)root;
+#endif
+  BecomeModification(scan, plan->operation, index, fdw_private);
+  return scan;
+}
+
+bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, const Table *table) {
+  // With several tables the plan below serves all of them.
+  if (list_length(plan->resultRelations) != 1 || plan->rootRelation != 0) return false;
+  List *columns = NIL, *positions = NIL, *key = NIL, *key_at = NIL;
+  if (plan->operation == CMD_INSERT) {
+    columns = InsertedColumns(root, table);
+    ListCell *cell;
+    foreach (cell, columns)
+      positions = lappend_int(positions, lfirst_int(cell) - 1);
+  } else {
+    auto *numbers = static_cast<List *>(plan->operation == CMD_UPDATE ? linitial(plan->updateColnosLists) : NIL);
+    ListCell *cell;
+    foreach (cell, numbers) {
+      if (IsGenerated(table->id, lfirst_int(cell))) continue;
+      columns = lappend_int(columns, lfirst_int(cell));
+      positions = lappend_int(positions, foreach_current_index(cell));
+    }
+    if (plan->operation == CMD_UPDATE && columns == NIL) return false;
+    key = IdentityColumns(table);
+    if (!FindIdentity(outerPlan(plan), key, table->id, &key_at)) return false;
+  }
+  int flags = plan->canSetTag ? kDirectSetsProcessed : 0;
+  if (plan->onConflictAction == ONCONFLICT_NOTHING) flags |= kDirectIgnore;
+  if (plan->operation != CMD_INSERT && ScanBelow(plan, index, 0) == nullptr) flags |= kDirectDistinctKeys;
+  List *returning = ReturningColumns(plan, 0, index, table);
+  if (plan->returningLists != NIL && ReadsOthers(static_cast<List *>(linitial(plan->returningLists)), index)) {
+    // What comes back finds the row below that it belongs to by the key.
+    flags |= kDirectNeedsSource;
+    if (key != NIL && linitial_int(key) > 0) returning = list_concat_unique_int(list_copy(returning), key);
+  }
+  List *fdw_private = list_make5(columns, positions, returning, key, key_at);
+  fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), NIL);
+  Oid const server_id = GetForeignTable(table->id)->serverid;
+  outerPlan(plan) = reinterpret_cast<Plan *>(MakeFeeder(root, plan, index, server_id, fdw_private));
+  return true;
+}
+
+}  // namespace
+
+int IsForeignRelUpdatable(Relation relation) {
+  const Table *table = TableOf(RelationGetRelid(relation));
+  if (!table->updatable || table->function != nullptr) return 0;
+  return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
+}
+
+const char *IdentityName(AttrNumber attno, Oid type) {
+  // The same name in two tables of an inheritance tree stands for the same column.
+  return psprintf("supabase_key_%d_%u", attno, type);
+}
+
+List *IdentityColumns(const Table *table) {
+  List *columns = NIL;
+  for (int i = 0; i < table->natts; i++) {
+    if (table->columns[i].name != nullptr && table->columns[i].key) columns = lappend_int(columns, i + 1);
+  }
+  if (columns != NIL) return columns;
+  return list_make2_int(SelfItemPointerAttributeNumber, MinTransactionIdAttributeNumber);
+}
+
+void AddForeignUpdateTargets(PlannerInfo *root, Index index, RangeTblEntry *, Relation relation) {
+  ListCell *cell;
+  foreach (cell, IdentityColumns(TableOf(RelationGetRelid(relation)))) {
+    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
+    const FormData_pg_attribute *attribute =
+        attno < 0 ? SystemAttributeDefinition(attno) : TupleDescAttr(RelationGetDescr(relation), attno - 1);
+    Var *var =
+        makeVar(static_cast<int>(index), attno, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
+    add_row_identity_var(root, var, index, IdentityName(attno, attribute->atttypid));
+  }
+}
+
+bool PlanDirectModify(PlannerInfo *root, ModifyTable *plan, Index index, int subplan) {
+  if (plan->operation != CMD_INSERT && plan->operation != CMD_UPDATE && plan->operation != CMD_DELETE) return false;
+  const Table *table = TableOf(planner_rt_fetch(index, root)->relid);
+  if (!table->updatable || table->function != nullptr) return false;  // the executor refuses it
+  return PlanPushed(root, plan, index, subplan, table) || PlanFed(root, plan, index, table);
+}
+
+List *PlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index index, int subplan) {
+  const Table *table = TableOf(planner_rt_fetch(index, root)->relid);
+  List *columns = NIL;
+  if (plan->operation == CMD_INSERT) columns = InsertedColumns(root, table);
+  if (plan->operation == CMD_UPDATE) columns = UpdatedColumns(plan, subplan, table);
+  return list_make3(columns, ReturningColumns(plan, subplan, index, table),
+                    makeInteger(plan->onConflictAction == ONCONFLICT_NOTHING));
+}
+
+}  // namespace supabase::pg
