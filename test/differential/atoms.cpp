@@ -49,6 +49,21 @@ const std::string &Operator(Random *random, uint32_t traits) {
   return random->Pick((traits & kOrdered) != 0 ? ordered : equal);
 }
 
+// More values than one request has room for.
+std::vector<Node> ManyValues(Random *random, const Type &type) {
+  std::vector<Node> values;
+  for (size_t i = 200 + random->Below(1000); i > 0; i--) {
+    Value value = RandomValue(random, type);
+    value.mode = Mode::kLiteral;
+    if ((type.traits & kInteger) != 0 && !value.null && random->Chance(80))
+      value.text = std::to_string(random->Between(-2000, 8000));
+    if ((type.traits & kString) != 0 && !value.null && random->Chance(80))
+      value.text = Mutate(random, value.text) + std::to_string(i);
+    values.emplace_back(value);
+  }
+  return values;
+}
+
 // The text of an array value with these elements.
 std::string ArrayText(Random *random, const Type &type, size_t count) {
   std::string text = "{";
@@ -81,6 +96,8 @@ Node In(const Place &at) {
   const size_t count = at.random->Chance(5) ? 40 : 1 + at.random->Below(6);
   for (size_t i = 0; i < count; i++)
     values.emplace_back(RandomValue(at.random, at.type()));
+  const bool unlimited = at.type().sql == "text" || at.type().sql == "int4" || at.type().sql == "int8";
+  if (unlimited && at.random->Chance(8)) values = ManyValues(at.random, at.type());
   return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(values), ")", 1)});
 }
 
@@ -306,7 +323,12 @@ Node CrossType(const Place &at) {
   const std::string op = " " + Operator(at.random, kOrdered) + " ";
   const uint32_t traits = at.type().traits;
   if ((traits & kNumber) != 0) {
-    const auto &[type, text] = at.random->Pick(numbers);
+    auto [type, text] = at.random->Pick(numbers);
+    // What the column may have, in a type that has it exactly or nearly.
+    if (at.random->Chance(40)) {
+      type = at.random->Chance(60) ? "float8" : "numeric";
+      text = at.random->Pick(at.type().pool).c_str();
+    }
     Value value = MakeValue(at.random, type, text);
     if (at.random->Chance(20)) return Sequence({value, op, at.Left()});
     if (at.random->Chance(20)) return Sequence({at.Left(), " IN (", value, ", ", MakeValue(at.random, type, "7"), ")"});
@@ -402,6 +424,7 @@ constexpr AtomKind kKinds[] = {
     {"expression", 3, kGroup, false, Expression},
     {"row", 2, kGroup, false, Rows},
     {"now", 2, kMoment, true, Moment},
+    {"single", 1, kSingle, true, CrossType},
 };
 
 const AtomKind &PickKind(Random *random) {
@@ -420,8 +443,10 @@ const AtomKind &PickKind(Random *random) {
 
 Value RandomValue(Random *random, const Type &type) {
   Value value = MakeValue(random, type.sql, random->Pick(type.pool));
-  value.null = random->Chance(5);
+  // A NULL that is written down is gone before a plan is made.
+  value.null = random->Chance(value.mode == Mode::kLiteral || value.mode == Mode::kStable ? 4 : 14);
   value.again = random->Pick(type.pool);
+  value.again_null = random->Chance(14);
   if ((type.traits & kString) != 0 && random->Chance(15)) value.text = Mutate(random, value.text);
   if ((type.traits & kInteger) != 0 && random->Chance(25)) value.text = std::to_string(random->Between(0, 310));
   return value;
