@@ -407,7 +407,7 @@ constexpr AtomKind kKinds[] = {
     {"ilike", 3, kPattern, true, ILike},
     {"like any", 1, kPattern, true, LikeAny},
     {"regex", 3, kPattern, true, Regex},
-    {"starts with", 1, kPattern, true, StartsWith},
+    {"starts with", 2, kPattern, true, StartsWith},
     {"array", 4, kArray, true, ArrayOperator},
     {"array element", 2, kArray, true, ArrayElement},
     {"range", 4, kRange | kMultirange, true, RangeOperator},
@@ -422,9 +422,9 @@ constexpr AtomKind kKinds[] = {
     {"cross type", 6, kNumber | kMoment | kString, true, CrossType},
     {"columns", 3, kSame, false, Columns},
     {"expression", 3, kGroup, false, Expression},
-    {"row", 2, kGroup, false, Rows},
+    {"row", 3, kGroup, false, Rows},
     {"now", 2, kMoment, true, Moment},
-    {"single", 1, kSingle, true, CrossType},
+    {"single", 2, kSingle, true, CrossType},
 };
 
 const AtomKind &PickKind(Random *random) {
