@@ -49,27 +49,36 @@ const std::string &Operator(Random *random, uint32_t traits) {
   return random->Pick((traits & kOrdered) != 0 ? ordered : equal);
 }
 
-// More values than one request has room for.
-std::vector<Node> ManyValues(Random *random, const Type &type) {
-  std::vector<Node> values;
-  for (size_t i = 200 + random->Below(1000); i > 0; i--) {
+// More values than one request has room for, most of the time; the type is one that IsUnlimited() knows.
+std::vector<Value> ManyValues(Random *random, const Type &type) {
+  std::vector<Value> values;
+  for (size_t i = 300 + random->Below(3000); i > 0; i--) {
     Value value = RandomValue(random, type);
     value.mode = Mode::kLiteral;
-    if ((type.traits & kInteger) != 0 && !value.null && random->Chance(80))
-      value.text = std::to_string(random->Between(-2000, 8000));
-    if ((type.traits & kString) != 0 && !value.null && random->Chance(80))
-      value.text = Mutate(random, value.text) + std::to_string(i);
-    values.emplace_back(value);
+    if ((type.traits & kInteger) != 0 && random->Chance(80)) value.text = std::to_string(random->Between(-2000, 8000));
+    if ((type.traits & kString) != 0 && random->Chance(80)) value.text += std::to_string(i);
+    values.push_back(std::move(value));
   }
   return values;
 }
 
-// The text of an array value with these elements.
-std::string ArrayText(Random *random, const Type &type, size_t count) {
-  std::string text = "{";
-  for (size_t i = 0; i < count; i++) {
-    if (i > 0) text += ",";
-    const Value value = RandomValue(random, type);
+// Values of any length and number can be made up.
+bool IsUnlimited(const Type &type) {
+  return type.sql == "text" || type.sql == "int4" || type.sql == "int8";
+}
+
+std::vector<Value> FewValues(Random *random, const Type &type, size_t count) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < count; i++)
+    values.push_back(RandomValue(random, type));
+  return values;
+}
+
+// The text of an array with these elements.
+std::string ArrayText(const std::vector<Value> &values) {
+  std::string text;
+  for (const Value &value : values) {
+    text += text.empty() ? "{" : ",";
     if (value.null) {
       text += "NULL";
       continue;
@@ -81,7 +90,7 @@ std::string ArrayText(Random *random, const Type &type, size_t count) {
     }
     text += '"';
   }
-  return text + "}";
+  return (text.empty() ? "{" : text) + "}";
 }
 
 Node Compare(const Place &at) {
@@ -92,13 +101,11 @@ Node Compare(const Place &at) {
 }
 
 Node In(const Place &at) {
-  std::vector<Node> values;
+  const bool many = IsUnlimited(at.type()) && at.random->Chance(4);
   const size_t count = at.random->Chance(5) ? 40 : 1 + at.random->Below(6);
-  for (size_t i = 0; i < count; i++)
-    values.emplace_back(RandomValue(at.random, at.type()));
-  const bool unlimited = at.type().sql == "text" || at.type().sql == "int4" || at.type().sql == "int8";
-  if (unlimited && at.random->Chance(8)) values = ManyValues(at.random, at.type());
-  return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(values), ")", 1)});
+  const auto values = many ? ManyValues(at.random, at.type()) : FewValues(at.random, at.type(), count);
+  std::vector<Node> list(values.begin(), values.end());
+  return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(list), ")", 1)});
 }
 
 Node AnyAll(const Place &at) {
@@ -107,7 +114,10 @@ Node AnyAll(const Place &at) {
   const bool usual = at.random->Chance(70), any = at.random->Chance(55);
   const std::string op = usual ? (any ? "=" : "<>") : Operator(at.random, at.type().traits);
   const std::string array = at.type().sql + "[]";
-  Value value = MakeValue(at.random, array, ArrayText(at.random, at.type(), at.random->Below(5)));
+  const bool many = usual && IsUnlimited(at.type()) && at.random->Chance(4);
+  Value value = MakeValue(
+      at.random, array,
+      ArrayText(many ? ManyValues(at.random, at.type()) : FewValues(at.random, at.type(), at.random->Below(5))));
   // PostgREST reads a list of one empty text as an empty list.
   if ((at.type().traits & kString) != 0 && at.random->Chance(10)) value.text = "{\"\"}";
   value.null = at.random->Chance(5);

@@ -326,7 +326,7 @@ const std::vector<Variant> &Variants() {
   static const std::vector<Variant> variants = {
       {"fgn_ordered", "diff_bare", "text_ordering 'true'", 4, 26},
       {"fgn_serial", "diff_bare", "text_ordering 'true', max_parallel_requests '1'", 1, 7},
-      {"fgn_parallel", "diff_uncapped", "max_parallel_requests '4'", 1, 7},
+      {"fgn_parallel", "diff_uncapped", "text_ordering 'true', max_parallel_requests '4'", 1, 7},
       {"fgn_aggregates", "diff_uncapped", "text_ordering 'true'", 0, 35},
       {"fgn_careful", "diff_gateway", "", 5, 25},
   };
