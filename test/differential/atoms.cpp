@@ -49,12 +49,36 @@ const std::string &Operator(Random *random, uint32_t traits) {
   return random->Pick((traits & kOrdered) != 0 ? ordered : equal);
 }
 
-// The text of an array value with these elements.
-std::string ArrayText(Random *random, const Type &type, size_t count) {
-  std::string text = "{";
-  for (size_t i = 0; i < count; i++) {
-    if (i > 0) text += ",";
-    const Value value = RandomValue(random, type);
+// More values than one request has room for, most of the time; the type is one that IsUnlimited() knows.
+std::vector<Value> ManyValues(Random *random, const Type &type) {
+  std::vector<Value> values;
+  for (size_t i = 300 + random->Below(3000); i > 0; i--) {
+    Value value = RandomValue(random, type);
+    value.mode = Mode::kLiteral;
+    if ((type.traits & kInteger) != 0 && random->Chance(80)) value.text = std::to_string(random->Between(-2000, 8000));
+    if ((type.traits & kString) != 0 && random->Chance(80)) value.text += std::to_string(i);
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+// Values of any length and number can be made up.
+bool IsUnlimited(const Type &type) {
+  return type.sql == "text" || type.sql == "int4" || type.sql == "int8";
+}
+
+std::vector<Value> FewValues(Random *random, const Type &type, size_t count) {
+  std::vector<Value> values;
+  for (size_t i = 0; i < count; i++)
+    values.push_back(RandomValue(random, type));
+  return values;
+}
+
+// The text of an array with these elements.
+std::string ArrayText(const std::vector<Value> &values) {
+  std::string text;
+  for (const Value &value : values) {
+    text += text.empty() ? "{" : ",";
     if (value.null) {
       text += "NULL";
       continue;
@@ -66,7 +90,7 @@ std::string ArrayText(Random *random, const Type &type, size_t count) {
     }
     text += '"';
   }
-  return text + "}";
+  return (text.empty() ? "{" : text) + "}";
 }
 
 Node Compare(const Place &at) {
@@ -77,11 +101,11 @@ Node Compare(const Place &at) {
 }
 
 Node In(const Place &at) {
-  std::vector<Node> values;
+  const bool many = IsUnlimited(at.type()) && at.random->Chance(4);
   const size_t count = at.random->Chance(5) ? 40 : 1 + at.random->Below(6);
-  for (size_t i = 0; i < count; i++)
-    values.emplace_back(RandomValue(at.random, at.type()));
-  return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(values), ")", 1)});
+  const auto values = many ? ManyValues(at.random, at.type()) : FewValues(at.random, at.type(), count);
+  std::vector<Node> list(values.begin(), values.end());
+  return Sequence({at.Left(), List(at.random->Chance(35) ? " NOT IN (" : " IN (", ", ", std::move(list), ")", 1)});
 }
 
 Node AnyAll(const Place &at) {
@@ -90,7 +114,10 @@ Node AnyAll(const Place &at) {
   const bool usual = at.random->Chance(70), any = at.random->Chance(55);
   const std::string op = usual ? (any ? "=" : "<>") : Operator(at.random, at.type().traits);
   const std::string array = at.type().sql + "[]";
-  Value value = MakeValue(at.random, array, ArrayText(at.random, at.type(), at.random->Below(5)));
+  const bool many = usual && IsUnlimited(at.type()) && at.random->Chance(4);
+  Value value = MakeValue(
+      at.random, array,
+      ArrayText(many ? ManyValues(at.random, at.type()) : FewValues(at.random, at.type(), at.random->Below(5))));
   // PostgREST reads a list of one empty text as an empty list.
   if ((at.type().traits & kString) != 0 && at.random->Chance(10)) value.text = "{\"\"}";
   value.null = at.random->Chance(5);
@@ -306,7 +333,12 @@ Node CrossType(const Place &at) {
   const std::string op = " " + Operator(at.random, kOrdered) + " ";
   const uint32_t traits = at.type().traits;
   if ((traits & kNumber) != 0) {
-    const auto &[type, text] = at.random->Pick(numbers);
+    auto [type, text] = at.random->Pick(numbers);
+    // What the column may have, in a type that has it exactly or nearly.
+    if (at.random->Chance(40)) {
+      type = at.random->Chance(60) ? "float8" : "numeric";
+      text = at.random->Pick(at.type().pool).c_str();
+    }
     Value value = MakeValue(at.random, type, text);
     if (at.random->Chance(20)) return Sequence({value, op, at.Left()});
     if (at.random->Chance(20)) return Sequence({at.Left(), " IN (", value, ", ", MakeValue(at.random, type, "7"), ")"});
@@ -385,7 +417,7 @@ constexpr AtomKind kKinds[] = {
     {"ilike", 3, kPattern, true, ILike},
     {"like any", 1, kPattern, true, LikeAny},
     {"regex", 3, kPattern, true, Regex},
-    {"starts with", 1, kPattern, true, StartsWith},
+    {"starts with", 2, kPattern, true, StartsWith},
     {"array", 4, kArray, true, ArrayOperator},
     {"array element", 2, kArray, true, ArrayElement},
     {"range", 4, kRange | kMultirange, true, RangeOperator},
@@ -400,8 +432,9 @@ constexpr AtomKind kKinds[] = {
     {"cross type", 6, kNumber | kMoment | kString, true, CrossType},
     {"columns", 3, kSame, false, Columns},
     {"expression", 3, kGroup, false, Expression},
-    {"row", 2, kGroup, false, Rows},
+    {"row", 3, kGroup, false, Rows},
     {"now", 2, kMoment, true, Moment},
+    {"single", 2, kSingle, true, CrossType},
 };
 
 const AtomKind &PickKind(Random *random) {
@@ -420,8 +453,10 @@ const AtomKind &PickKind(Random *random) {
 
 Value RandomValue(Random *random, const Type &type) {
   Value value = MakeValue(random, type.sql, random->Pick(type.pool));
-  value.null = random->Chance(5);
+  // A NULL that is written down is gone before a plan is made.
+  value.null = random->Chance(value.mode == Mode::kLiteral || value.mode == Mode::kStable ? 4 : 14);
   value.again = random->Pick(type.pool);
+  value.again_null = random->Chance(14);
   if ((type.traits & kString) != 0 && random->Chance(15)) value.text = Mutate(random, value.text);
   if ((type.traits & kInteger) != 0 && random->Chance(25)) value.text = std::to_string(random->Between(0, 310));
   return value;

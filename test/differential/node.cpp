@@ -178,7 +178,9 @@ std::string Render(const Node &node, bool twice) {
     const std::string value = parameter->null ? "NULL" : QuoteLiteral(parameter->text);
     types += comma + parameter->type;
     values += comma + value;
-    again += comma + (parameter->again.empty() ? value : QuoteLiteral(parameter->again));
+    again += comma + (parameter->again_null      ? "NULL"
+                      : parameter->again.empty() ? value
+                                                 : QuoteLiteral(parameter->again));
   }
   const std::string prepare = "PREPARE q (" + types + ") AS " + out.sql + "; EXECUTE q (" + values + ")";
   return twice ? prepare + "; EXECUTE q (" + again + ")" : prepare;

@@ -22,7 +22,8 @@ struct Value {
   std::string text;
   bool null = false;
   Mode mode = Mode::kLiteral;
-  std::string again = {};  // of a parameter: its value in the second execution
+  std::string again = {};   // of a parameter: its value in the second execution; empty: the same
+  bool again_null = false;  // NULL in the second execution
 };
 
 struct Node {

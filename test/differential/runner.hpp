@@ -14,7 +14,7 @@ struct Options {
   uint64_t first = 0;
   uint64_t count = 1000;
   uint64_t most = 10;  // mismatches, after which the run ends
-  int jobs = 2;
+  int jobs = 4;
   int bug = 0;         // supabase_fdw.seeded_bug of the foreign side
   bool fill = true;    // create and fill the databases first
   bool quiet = false;  // no reports, only their number

@@ -20,7 +20,7 @@ Names AllTypes() {
   return names;
 }
 
-const Names kSome = {"b", "i4", "i8", "num2", "f8x", "t", "vc", "d", "tz", "uuid", "mood", "jb", "i4a", "ir"};
+const Names kSome = {"b", "i4", "i8", "num2", "f8x", "f4", "t", "vc", "d", "tz", "uuid", "mood", "jb", "i4a", "ir"};
 const Names kSortable = {"i4", "num2", "t", "d", "b"};
 
 // Adds the columns `types`; prefixed, so that a join's columns have different names.
@@ -53,6 +53,28 @@ Table OddNames() {
   return table;
 }
 
+// Columns that show another type than the remote one. Those that say so (remote_type) may take values that the remote
+// column would refuse, or compare otherwise; the rest compare as the remote column does.
+Table OtherTypes() {
+  Table table = MakeTable("diff_typed", "", {"i4"}, {}, 60, 10);
+  struct Shown {
+    const char *type, *remote;
+    bool declared;
+  };
+  static const Shown shown[] = {
+      {"i8", "i4", true},     {"num", "i4", true},    {"num", "i8", true},  {"f8", "f4", true},    {"t", "i4", true},
+      {"t", "f8", true},      {"t", "tz", true},      {"t", "mood", true},  {"t", "jb", true},     {"t", "ta", true},
+      {"t", "i4a", true},     {"t", "ba", true},      {"t", "uuid", true},  {"t", "ci", true},     {"t", "ch", true},
+      {"d", "ts", true},      {"jb", "json", true},   {"vc", "mood", true}, {"ci", "vc", true},    {"i4", "i2", true},
+      {"i4", "dpos", false},  {"num", "num2", false}, {"t", "vc", false},   {"t", "dtext", false}, {"t", "nm", false},
+      {"dtext", "vc", false}, {"tz", "tz0", false},   {"f8", "f8x", false}};
+  for (const Shown &column : shown) {
+    const std::string name = std::string(column.type) + "_of_" + column.remote;
+    table.columns.push_back({name, &TypeOf(column.type), QuoteName(name), &TypeOf(column.remote), column.declared});
+  }
+  return table;
+}
+
 std::vector<Table> MakeTables() {
   std::vector<Table> tables;
   tables.push_back(MakeTable("diff_all", "c_", {"i4"}, AllTypes(), 300, 64));
@@ -67,6 +89,7 @@ std::vector<Table> MakeTables() {
   tables.push_back(MakeTable("diff_empty", "e_", {"i4"}, kSome, 0, 0));
   tables.push_back(MakeTable("diff_one", "o_", {"i4"}, kSome, 1, 0));
   tables.push_back(MakeTable("diff_part", "q_", {"i4"}, {"b", "i4", "t", "num2", "d", "tz"}, 90, 11));
+  tables.push_back(OtherTypes());
   tables.push_back(OddNames());
   return tables;
 }
@@ -84,14 +107,19 @@ std::string PartitionBounds(int number) {
          std::to_string((number + 1) * kPartitionRows) + ")";
 }
 
-std::string ColumnList(const Table &table, bool foreign) {
+enum class Side { kRemote, kLocal, kForeign };
+
+std::string ColumnList(const Table &table, Side side) {
   std::string sql;
   for (const Column &column : table.columns) {
-    sql += (sql.empty() ? "" : ", ") + column.sql + " " + column.type->sql;
+    const Type &type = side == Side::kRemote ? *column.Stored() : *column.type;
+    sql += (sql.empty() ? "" : ", ") + column.sql + " " + type.sql;
     bool key = false;
     for (const std::string &name : table.key)
       key = key || name == column.sql;
-    if (foreign && key) sql += " OPTIONS (key 'true')";
+    if (side == Side::kForeign && key) sql += " OPTIONS (key 'true')";
+    if (side == Side::kForeign && column.declared)
+      sql += " OPTIONS (remote_type " + QuoteLiteral(column.remote->sql) + ")";
     if (key) sql += " NOT NULL";
   }
   return sql;
@@ -121,29 +149,37 @@ std::string KeyValue(const Table &table, size_t column, int row) {
   return std::to_string(row % 10) + ".25";  // num2
 }
 
-std::string RowValues(const Table &table, int row, Random *random) {
+// The literal of a value that the remote column has, as the column of that side takes it.
+std::string StoredLiteral(const Column &column, Side side, const std::string &text) {
+  if (column.remote == nullptr || side == Side::kRemote) return QuoteLiteral(text);
+  return QuoteLiteral(text) + "::" + column.remote->sql + "::text::" + column.type->sql;
+}
+
+std::string RowValues(const Table &table, Side side, int row, Random *random) {
   std::string sql;
   for (size_t i = 0; i < table.columns.size(); i++) {
     if (i > 0) sql += ", ";
-    const Type &type = *table.columns[i].type;
+    const Column &column = table.columns[i];
     if (i < table.key.size()) {
       sql += QuoteLiteral(KeyValue(table, i, row));
     } else if (random->Chance(25)) {
       sql += "NULL";
     } else {
-      sql += QuoteLiteral(random->Pick(type.pool));
+      const std::string &text = random->Pick(column.Stored()->pool);
+      const bool emptied = (column.type->traits & kString) != 0 && column.remote == nullptr && random->Chance(5);
+      sql += StoredLiteral(column, side, emptied ? "" : text);
     }
   }
   return "(" + sql + ")";
 }
 
 // INSERT of the rows from `first` on.
-std::string Rows(const Table &table, const std::string &name, int first, int count) {
+std::string Rows(const Table &table, Side side, const std::string &name, int first, int count) {
   if (count == 0) return "";
   Random random(7, table.name.size() * 100000 + static_cast<uint64_t>(first));
   std::string sql = "INSERT INTO " + name + " VALUES ";
   for (int row = first; row < first + count; row++)
-    sql += (row > first ? ", " : "") + RowValues(table, row, &random);
+    sql += (row > first ? ", " : "") + RowValues(table, side, row, &random);
   return sql + ";";
 }
 
@@ -165,8 +201,9 @@ std::string RemoteName(const std::string &table) {
 
 std::string RemoteTable(const Table &table, const std::string &name, int first, int count) {
   const std::string sql = RemoteName(name);
-  return "DROP TABLE IF EXISTS " + sql + "; CREATE TABLE " + sql + " (" + ColumnList(table, false) + KeyClause(table) +
-         "); GRANT SELECT ON " + sql + " TO anon, authenticated, service_role;" + Rows(table, sql, first, count);
+  return "DROP TABLE IF EXISTS " + sql + "; CREATE TABLE " + sql + " (" + ColumnList(table, Side::kRemote) +
+         KeyClause(table) + "); GRANT SELECT ON " + sql + " TO anon, authenticated, service_role;" +
+         Rows(table, Side::kRemote, sql, first, count);
 }
 
 void FillRemote(Database *remote) {
@@ -190,21 +227,21 @@ void FillLocal(Database *local) {
   for (const Table &table : Tables()) {
     const std::string name = schema + QuoteName(table.name);
     if (table.name != "diff_part") {
-      local->Must("CREATE TABLE " + name + " (" + ColumnList(table, false) + KeyClause(table) + ");" +
-                  Rows(table, name, 0, table.rows));
+      local->Must("CREATE TABLE " + name + " (" + ColumnList(table, Side::kLocal) + KeyClause(table) + ");" +
+                  Rows(table, Side::kLocal, name, 0, table.rows));
       continue;
     }
-    local->Must("CREATE TABLE " + name + " (" + ColumnList(table, false) + ") PARTITION BY RANGE (id)");
+    local->Must("CREATE TABLE " + name + " (" + ColumnList(table, Side::kLocal) + ") PARTITION BY RANGE (id)");
     for (int i = 0; i < kPartitions; i++) {
       const std::string part = schema + PartitionName(i);
       local->Must("CREATE TABLE " + part + " PARTITION OF " + name + " " + PartitionBounds(i) + ";" +
-                  Rows(table, part, i * kPartitionRows, kPartitionRows));
+                  Rows(table, Side::kLocal, part, i * kPartitionRows, kPartitionRows));
     }
   }
   // In every search_path: what is joined with foreign tables and is none.
   const Table &pairs = TableOf("diff_pair_key");
-  local->Must("CREATE TABLE public.diff_here (" + ColumnList(pairs, false) + KeyClause(pairs) + ");" +
-              Rows(pairs, "public.diff_here", 0, pairs.rows) + "ANALYZE");
+  local->Must("CREATE TABLE public.diff_here (" + ColumnList(pairs, Side::kLocal) + KeyClause(pairs) + ");" +
+              Rows(pairs, Side::kLocal, "public.diff_here", 0, pairs.rows) + "ANALYZE");
 }
 
 std::string ForeignOptions(const Table &table, const std::string &remote, const Variant &variant) {
@@ -220,16 +257,16 @@ void CreateForeign(Database *local, const Variant &variant) {
   for (const Table &table : Tables()) {
     const std::string name = variant.schema + "." + QuoteName(table.name);
     if (table.name != "diff_part") {
-      local->Must("CREATE FOREIGN TABLE " + name + " (" + ColumnList(table, true) + ")" +
+      local->Must("CREATE FOREIGN TABLE " + name + " (" + ColumnList(table, Side::kForeign) + ")" +
                   ForeignOptions(table, table.name, variant));
       continue;
     }
-    local->Must("CREATE TABLE " + name + " (" + ColumnList(table, false) + ") PARTITION BY RANGE (id)");
+    local->Must("CREATE TABLE " + name + " (" + ColumnList(table, Side::kLocal) + ") PARTITION BY RANGE (id)");
     for (int i = 0; i < kPartitions; i++) {
       const std::string part = variant.schema + "." + PartitionName(i);
       if (i == kPartitions - 1) {
         local->Must("CREATE TABLE " + part + " PARTITION OF " + name + " " + PartitionBounds(i) + ";" +
-                    Rows(table, part, i * kPartitionRows, kPartitionRows));
+                    Rows(table, Side::kLocal, part, i * kPartitionRows, kPartitionRows));
       } else {
         local->Must("CREATE FOREIGN TABLE " + part + " PARTITION OF " + name + " " + PartitionBounds(i) +
                     ForeignOptions(table, PartitionName(i), variant) + "; ALTER FOREIGN TABLE " + part +
@@ -252,11 +289,9 @@ void CreateServers(Database *local, const Environment &stack) {
   };
   const std::string key = "api_key " + QuoteLiteral(Get(stack, "STACK_SECRET_KEY"));
   const std::string jwt = "jwt " + QuoteLiteral(Get(stack, "STACK_SERVICE_JWT"));
-  create("diff_bare", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL")), jwt);
-  create("diff_uncapped", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL_UNCAPPED")), jwt);
-  for (const char *server : {"diff_bare", "diff_uncapped"}) {
-    (void)local->Run("ALTER SERVER " + std::string(server) + " OPTIONS (ADD case_mapping 'true')");
-  }
+  const std::string cases = ", case_mapping 'true'";
+  create("diff_bare", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL")) + cases, jwt);
+  create("diff_uncapped", "rest_url " + QuoteLiteral(Get(stack, "STACK_REST_URL_UNCAPPED")) + cases, jwt);
   create("diff_gateway", "url " + QuoteLiteral(Get(stack, "STACK_URL")), key);
 }
 
@@ -289,9 +324,11 @@ const Table &TableOf(const std::string &name) {
 
 const std::vector<Variant> &Variants() {
   static const std::vector<Variant> variants = {
-      {"fgn_ordered", "diff_bare", "text_ordering 'true'", 1},
-      {"fgn_aggregates", "diff_uncapped", "text_ordering 'true'", 0},
-      {"fgn_careful", "diff_gateway", "", 2},
+      {"fgn_ordered", "diff_bare", "text_ordering 'true'", 4, 26},
+      {"fgn_serial", "diff_bare", "text_ordering 'true', max_parallel_requests '1'", 1, 7},
+      {"fgn_parallel", "diff_uncapped", "text_ordering 'true', max_parallel_requests '4'", 1, 7},
+      {"fgn_aggregates", "diff_uncapped", "text_ordering 'true'", 0, 35},
+      {"fgn_careful", "diff_gateway", "", 5, 25},
   };
   return variants;
 }

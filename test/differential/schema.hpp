@@ -13,7 +13,10 @@ namespace differential {
 struct Column {
   std::string name;
   const Type *type;
-  std::string sql;  // the quoted name
+  std::string sql;               // the quoted name
+  const Type *remote = nullptr;  // the remote column's type, where it is another
+  bool declared = false;         // the foreign column has remote_type
+  const Type *Stored() const { return remote == nullptr ? type : remote; }
 };
 
 struct Table {
@@ -35,6 +38,7 @@ struct Variant {
   std::string server;
   std::string options;  // of each foreign table
   int pages;            // what the tables' fetch_size is multiplied by; 0: the default
+  int weight;           // how often it is chosen
 };
 const std::vector<Variant> &Variants();
 

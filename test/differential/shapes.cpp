@@ -12,9 +12,9 @@ const Table &RandomTable(Random *random, bool small) {
   static const std::vector<std::pair<const char *, int>> weights = {
       {"diff_all", 42},     {"diff_pair_key", 10},      {"diff_text_key", 10}, {"diff_uuid_key", 7},
       {"diff_time_key", 7}, {"diff_none", 6},           {"diff_empty", 2},     {"diff_one", 2},
-      {"diff_part", 7},     {"diff odd \"(t)\", *", 7}, {"diff_big", 3}};
+      {"diff_part", 7},     {"diff odd \"(t)\", *", 7}, {"diff_typed", 6},     {"diff_big", 3}};
   for (;;) {
-    int n = random->Between(0, 102);
+    int n = random->Between(0, 108);
     for (const auto &[name, weight] : weights) {
       n -= weight;
       if (n >= 0) continue;
@@ -409,6 +409,22 @@ Query RandomQuery(Random *random) {
   return query;
 }
 
+namespace {
+
+const Variant &RandomVariant(Random *random) {
+  int total = 0;
+  for (const Variant &variant : Variants())
+    total += variant.weight;
+  int n = random->Between(0, total - 1);
+  for (const Variant &variant : Variants()) {
+    n -= variant.weight;
+    if (n < 0) return variant;
+  }
+  return Variants().front();
+}
+
+}  // namespace
+
 Session RandomSession(Random *random) {
   static const Words styles = {"ISO", "ISO, DMY", "German", "SQL, DMY", "Postgres, MDY", "SQL, MDY"};
   static const Words zones = {"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "+03:30"};
@@ -417,7 +433,7 @@ Session RandomSession(Random *random) {
   static const Words methods = {"enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_memoize",
                                 "enable_hashagg",  "enable_sort",     "enable_material"};
   Session session;
-  session.variant = &random->Pick(Variants());
+  session.variant = &RandomVariant(random);
   session.both = "SET DateStyle = '" + random->Pick(styles) + "'; SET TimeZone = '" + random->Pick(zones) +
                  "'; SET IntervalStyle = '" + random->Pick(intervals) +
                  "'; SET extra_float_digits = " + random->Pick(digits) +

@@ -308,7 +308,7 @@ std::vector<Type> Numbers() {
        {"0", "1", "-1", "1.5", "2.25", "999999.99", "-999999.99", "0.01", "42", "7.10", "NaN"}},
       {"f4",
        "float4",
-       kPlain | kNumber | kMinMax,
+       kPlain | kNumber | kMinMax | kSingle,
        {"0", "-0", "1", "-1", "0.1", "0.25", "3.4028235e38", "1e-45", "NaN", "Infinity", "-Infinity", "16777217", "3",
         "42", "1.5", "0.3"},
        "(% + 0)"},

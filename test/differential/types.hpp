@@ -30,6 +30,7 @@ enum Trait : uint32_t {
   kGroup = 1U << 18,   // GROUP BY, DISTINCT; equal values look the same, or `canonical` makes them
   kSame = 1U << 19,    // has =, and may be joined by it
   kInteger = 1U << 20,
+  kSingle = 1U << 21,  // float4: most constants are between two of its values
 };
 
 struct Type {

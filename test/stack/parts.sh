@@ -121,6 +121,7 @@ server-port = $2
 admin-server-port = $3
 openapi-server-proxy-uri = "$PUBLIC_URL/rest/v1"
 log-level = "error"
+${STACK_REST_CONF-}
 CONF
     cat
   } >"$DIR/$1.conf"
