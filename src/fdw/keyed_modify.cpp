@@ -101,14 +101,16 @@ void FillWindow(ForeignScanState *node, DirectState *state) {
 void StartKeyed(ForeignScanState *node, DirectState *state) {
   WriteState *write = state->write;
   WriteObjects *objects = write->objects;
-  // What comes back then tells by nothing else which row it was.
-  state->one_row_each = write->rows->column_count > 0 && ChangesIdentity(write);
   bool const distinct = (state->flags & kDirectDistinctKeys) != 0;
-  if ((state->flags & kDirectNeedsSource) != 0) {
+  bool const needs_source = (state->flags & kDirectNeedsSource) != 0;
+  if (needs_source) {
     state->sources = Own<Sources>(CurrentMemoryContext);
     state->source_context =
         AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw sources", ALLOCSET_DEFAULT_SIZES);
   }
+  // What comes back then tells by nothing else which row it was.
+  bool const nameless = write->key.encoders[0].attno < 0;
+  state->one_row_each = write->rows->column_count > 0 && (ChangesIdentity(write) || (needs_source && nameless));
   size_t const most = state->one_row_each ? 1 : kMostRows;
   Guard([&] {
     std::vector<std::string> names;

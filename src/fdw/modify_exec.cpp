@@ -16,9 +16,10 @@ namespace {
 
 struct ModifyState {
   WriteState *write;
-  bool buffered;     // rows are answered for before they are sent: nobody looks at what becomes of each
-  bool any_column;   // a trigger can give a value to columns that the statement does not name
-  Bitmapset *named;  // those that it names
+  bool buffered;       // rows are answered for before they are sent: nobody looks at what becomes of each
+  bool any_column;     // a trigger can give a value to columns that the statement does not name
+  Bitmapset *named;    // those that it names
+  AttrNumber old_row;  // UPDATE with any_column: where the row below has the row as it was
 };
 
 ModifyState *StateOf(ResultRelInfo *info) {
@@ -64,9 +65,9 @@ ModifyState *MakeState(ResultRelInfo *info, CmdType operation, List *columns, Li
   ListCell *cell;
   foreach (cell, columns)
     state->named = bms_add_member(state->named, lfirst_int(cell));
-  state->any_column = operation == CMD_INSERT && HasTrigger(info, &TriggerDesc::trig_insert_before_row);
-  bool const changes_all = operation == CMD_UPDATE && HasTrigger(info, &TriggerDesc::trig_update_before_row);
-  if (state->any_column || changes_all) columns = AllColumns(relation, true);
+  state->any_column = (operation == CMD_INSERT && HasTrigger(info, &TriggerDesc::trig_insert_before_row)) ||
+                      (operation == CMD_UPDATE && HasTrigger(info, &TriggerDesc::trig_update_before_row));
+  if (state->any_column) columns = AllColumns(relation, true);
   state->write = MakeWriteState(relation, VerbOf(operation), columns, ReturnedColumns(info, operation, returning), NIL);
   if (operation == CMD_INSERT) SetConflict(state->write, ignore);
   return state;
@@ -87,21 +88,24 @@ void FindIdentity(WriteState *write, Relation relation, const Plan *below) {
   write->key = MakeOutgoing(write->rows->table, RelationGetDescr(relation), key, positions);
 }
 
-// The values of a row without those that nobody has given: the remote's defaults are for them.
-void KeepGiven(ModifyState *state) {
+bool Same(const PayloadValue &a, const PayloadValue &b) {
+  return a.kind == b.kind && a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+// Leaves columns out that neither the statement nor a trigger has given a value, which is then the one in `old`: the
+// remote's own values are for them. The rest becomes the statement's columns and `values`.
+void KeepGiven(ModifyState *state, const PayloadValue *old, std::vector<PayloadValue> *values) {
   WriteState *write = state->write;
   const Outgoing *columns = &write->columns;
   Guard([&] {
     std::vector<std::string> names;
-    std::vector<PayloadValue> values;
     for (int i = 0; i < columns->count; i++) {
       bool const given = bms_is_member(columns->encoders[i].attno, state->named);
-      if (!given && columns->values[i].kind == PayloadValue::Kind::kNull) continue;
+      if (!given && Same(columns->values[i], old[i])) continue;
       names.emplace_back(columns->encoders[i].name);
-      values.push_back(columns->values[i]);
+      values->push_back(columns->values[i]);
     }
     write->objects->payload = std::make_unique<Payload>(names);
-    write->objects->payload->AddRow(values.data());
     write->objects->query.columns = std::move(names);
   });
 }
@@ -117,8 +121,40 @@ void AddInsert(ModifyState *state, TupleTableSlot *slot) {
   MemoryContextReset(write->rows->row_context);
   MemoryContext const old = MemoryContextSwitchTo(write->rows->row_context);
   EncodeRow(write->columns.encoders, write->columns.positions, write->columns.count, row, write->columns.values);
-  KeepGiven(state);
+  auto *nulls =
+      static_cast<PayloadValue *>(palloc0(sizeof(PayloadValue) * static_cast<Size>(write->columns.count + 1)));
+  auto *given = Own<std::vector<PayloadValue>>(CurrentMemoryContext);
+  KeepGiven(state, nulls, given);
+  Guard([&] { write->objects->payload->AddRow(given->data()); });
   MemoryContextSwitchTo(old);
+}
+
+// The new values of a row; where a trigger may have made some, only those that differ from the old ones.
+void EncodeUpdate(ModifyState *state, TupleTableSlot *slot, TupleTableSlot *source) {
+  WriteState *write = state->write;
+  Outgoing *columns = &write->columns;
+  slot_getallattrs(slot);
+  EncodeRow(columns->encoders, columns->positions, columns->count, {slot->tts_values, slot->tts_isnull},
+            columns->values);
+  if (!state->any_column) {
+    Guard([&] { write->objects->body = write->objects->payload->Object(columns->values); });
+    return;
+  }
+  auto *old = static_cast<PayloadValue *>(palloc0(sizeof(PayloadValue) * static_cast<Size>(columns->count + 1)));
+  HeapTupleHeader const row = DatumGetHeapTupleHeader(source->tts_values[state->old_row - 1]);
+  HeapTupleData tuple;
+  tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+  ItemPointerSetInvalid(&tuple.t_self);
+  tuple.t_tableOid = InvalidOid;
+  tuple.t_data = row;
+  TupleDesc const desc = slot->tts_tupleDescriptor;
+  auto *values = static_cast<Datum *>(palloc0(sizeof(Datum) * static_cast<Size>(desc->natts)));
+  auto *isnull = static_cast<bool *>(palloc0(sizeof(bool) * static_cast<Size>(desc->natts)));
+  heap_deform_tuple(&tuple, desc, values, isnull);
+  EncodeRow(columns->encoders, columns->positions, columns->count, {values, isnull}, old);
+  auto *given = Own<std::vector<PayloadValue>>(CurrentMemoryContext);
+  KeepGiven(state, old, given);
+  Guard([&] { write->objects->body = write->objects->payload->Object(given->data()); });
 }
 
 // Sends what is there; waits only for a place.
@@ -141,18 +177,15 @@ TupleTableSlot *Answered(WriteState *write, TupleTableSlot *slot) {
 
 // An UPDATE or DELETE of the row that `source` names.
 TupleTableSlot *ChangeRow(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
-  WriteState *write = StateOf(info)->write;
+  ModifyState *state = StateOf(info);
+  WriteState *write = state->write;
   WriteObjects *objects = write->objects;
   slot_getallattrs(source);
   MemoryContextReset(write->rows->row_context);
   MemoryContext const old = MemoryContextSwitchTo(write->rows->row_context);
   EncodeRow(write->key.encoders, write->key.positions, write->key.count, {source->tts_values, source->tts_isnull},
             write->key.values);
-  if (write->verb == WriteVerb::kUpdate) {
-    slot_getallattrs(slot);
-    EncodeRow(write->columns.encoders, write->columns.positions, write->columns.count,
-              {slot->tts_values, slot->tts_isnull}, write->columns.values);
-  }
+  if (write->verb == WriteVerb::kUpdate) EncodeUpdate(state, slot, source);
   Guard([&] {
     std::vector<std::string> names;
     KeyedWrites::Key key;
@@ -161,7 +194,6 @@ TupleTableSlot *ChangeRow(ResultRelInfo *info, TupleTableSlot *slot, TupleTableS
       key.emplace_back(write->key.values[i].data, write->key.values[i].size);
     }
     objects->query.rows.where = {KeyedWrites::Match(names, {key}, 1)};
-    if (write->verb == WriteVerb::kUpdate) objects->body = objects->payload->Object(write->columns.values);
   });
   MemoryContextSwitchTo(old);
   SendWrite(write, 1, false);
@@ -200,6 +232,7 @@ void BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *info, List *fd
   if (mtstate->operation != CMD_INSERT) {
     FindIdentity(state->write, info->ri_RelationDesc, outerPlanState(mtstate)->plan);
     state->write->counts_missing = true;
+    state->old_row = ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist, "wholerow");
   }
   StartWriting(state->write, WritingUser(mtstate->ps.state, info));
   info->ri_FdwState = state;

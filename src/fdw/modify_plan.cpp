@@ -75,18 +75,24 @@ List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table) {
   return columns;
 }
 
+// What stands in a target list for a column of the table that is changed.
+Expr *StandIn(const Expr *column, Oid table_id) {
+  auto *node = reinterpret_cast<Node *>(const_cast<Expr *>(column));
+  // Which of several tables the row belongs to.
+  bool const table = IsA(node, Var) && reinterpret_cast<Var *>(node)->varattno == TableOidAttributeNumber;
+  if (table) return reinterpret_cast<Expr *>(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), table_id, false, true));
+  return reinterpret_cast<Expr *>(makeNullConst(exprType(node), exprTypmod(node), exprCollation(node)));
+}
+
 // A target list of the same shape that reads nothing of the table itself: the node that carries it has no row of it.
-List *WithoutTable(List *tlist, Index index) {
+List *WithoutTable(List *tlist, Index index, Oid table_id) {
   List *result = NIL;
   ListCell *cell;
   foreach (cell, tlist) {
     auto *entry = static_cast<TargetEntry *>(copyObjectImpl(lfirst(cell)));
     bool const other_column = (IsA(entry->expr, Var) && reinterpret_cast<Var *>(entry->expr)->varno != (int)index) ||
                               IsA(entry->expr, PlaceHolderVar);
-    if (!other_column) {
-      auto *expr = reinterpret_cast<Node *>(entry->expr);
-      entry->expr = reinterpret_cast<Expr *>(makeNullConst(exprType(expr), exprTypmod(expr), exprCollation(expr)));
-    }
+    if (!other_column) entry->expr = StandIn(entry->expr, table_id);
     result = lappend(result, entry);
   }
   return result;
@@ -206,7 +212,7 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
   fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlanPrivate(&found));
   BecomeModification(scan, plan->operation, index, fdw_private);
   scan->fdw_exprs = list_concat(list_copy(scan->fdw_exprs), values);
-  scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index);
+  scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index, table->id);
   scan->fdw_scan_tlist = static_cast<List *>(copyObjectImpl(scan->scan.plan.targetlist));
   return true;
 }
@@ -233,16 +239,16 @@ Oid AccessedAs(PlannerInfo *root, Index index) {
 }
 #endif
 
-ForeignScan *MakeFeeder(PlannerInfo *root, ModifyTable *plan, Index index, Oid server_id, List *fdw_private) {
+ForeignScan *MakeFeeder(PlannerInfo *root, ModifyTable *plan, Index index, Oid table_id, List *fdw_private) {
   Plan *below = outerPlan(plan);
-  List *tlist = plan->operation == CMD_INSERT ? NIL : WithoutTable(below->targetlist, index);
+  List *tlist = plan->operation == CMD_INSERT ? NIL : WithoutTable(below->targetlist, index, table_id);
   ForeignScan *scan =
       make_foreignscan(tlist, NIL, index, NIL, NIL, static_cast<List *>(copyObjectImpl(tlist)), NIL, below);
   scan->scan.plan.startup_cost = below->startup_cost;
   scan->scan.plan.total_cost = below->total_cost;
   scan->scan.plan.plan_rows = below->plan_rows;
   scan->scan.plan.plan_width = below->plan_width;
-  scan->fs_server = server_id;
+  scan->fs_server = GetForeignTable(table_id)->serverid;
   scan->fs_relids = bms_make_singleton(static_cast<int>(index));
 #if PG_VERSION_NUM >= 160000
   scan->fs_base_relids = scan->fs_relids;
@@ -286,8 +292,7 @@ bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, const Table *tab
   }
   List *fdw_private = list_make5(columns, positions, returning, key, key_at);
   fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), NIL);
-  Oid const server_id = GetForeignTable(table->id)->serverid;
-  outerPlan(plan) = reinterpret_cast<Plan *>(MakeFeeder(root, plan, index, server_id, fdw_private));
+  outerPlan(plan) = reinterpret_cast<Plan *>(MakeFeeder(root, plan, index, table->id, fdw_private));
   return true;
 }
 

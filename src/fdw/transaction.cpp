@@ -56,7 +56,8 @@ void CheckTransactionBlock(const Table *table) {
                     errdetail("A rollback would not undo the remote write."),
                     errhint("Set supabase_fdw.write_in_transaction to \"warn\" or \"allow\" to do it nevertheless.")));
   }
-  if (warned_block) return;
+  // Within a subtransaction that one's setting has spoken.
+  if (warned_block || GetCurrentTransactionNestLevel() > 1) return;
   warned_block = true;
   ereport(WARNING, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
                     errmsg("remote writes of this transaction block cannot be rolled back"),
@@ -152,8 +153,10 @@ WriteEntry *EnterWrite(const Server *server, const Table *table, WriteKind kind)
   entry->table = MemoryContextStrdup(TopMemoryContext, table->table_name);
   entry->kind = kind;
   entry->level = level;
-  entry->next = entries;
-  entries = entry;
+  WriteEntry **last = &entries;
+  while (*last != nullptr)
+    last = &(*last)->next;
+  *last = entry;
   return entry;
 }
 

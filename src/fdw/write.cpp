@@ -290,7 +290,8 @@ bool BatchIsFull(const WriteState *state) {
 }
 
 void SendRows(WriteState *state) {
-  auto const rows = static_cast<uint64_t>(state->objects->payload->rows());
+  const Payload *payload = state->objects->payload.get();
+  auto const rows = payload != nullptr ? static_cast<uint64_t>(payload->rows()) : 0;
   if (rows == 0) return;
   Guard([&] { state->objects->body = state->objects->payload->Take(); });
   SendWrite(state, rows, true);

@@ -70,16 +70,32 @@ language sql stable security definer as
 create function writing.forget_statements() returns void language sql volatile security definer as
   $$ delete from writing.statements $$;
 
--- The columns in which a table differs from its namesake in the schema public: name and number of rows.
+-- A value's text. Of json: without what a write does not carry, blanks around it and the escapes of a lone string.
+create function writing.text_of(value anyelement) returns text language sql stable as $$
+  select case when pg_typeof(value) <> 'json'::regtype then value::text
+    when btrim(value::text, E' \t\r\n') like '"%' then value::text::json #>> '{}'
+    else btrim(value::text, E' \t\r\n') end
+$$;
+
+-- The columns in which rows of a table differ from those of its namesake in the schema public, and how many do; rows
+-- that are missing count apart.
 create function writing.differing(relation text) returns table (column_name text, rows bigint)
 language plpgsql stable security definer as $$
 declare
   c record;
 begin
+  return query execute format('select ''(missing)''::text, count(*) from public.%I left join writing.%I w using (id) where w.id is null having count(*) > 0',
+    relation, relation);
   for c in select attname from pg_attribute where attrelid = format('public.%I', relation)::regclass and attnum > 0 and not attisdropped
   loop
-    return query execute format(
-      'select %L::text, count(*) from public.%I p full join writing.%I w using (id)
-       where p.%I::text is distinct from w.%I::text or w.id is null or p.id is null having count(*) > 0', c.attname, relation, relation, c.attname, c.attname);
+    return query execute format('select %L::text, count(*) from public.%I p join writing.%I w using (id)
+      where writing.text_of(p.%I) is distinct from writing.text_of(w.%I) having count(*) > 0', c.attname, relation, relation, c.attname, c.attname);
   end loop;
+end $$;
+
+create function writing.clear() returns void language plpgsql volatile security definer as $$
+begin
+  truncate writing.all_types, writing.random_values, writing.documents, writing.items, writing.bulk, writing.pairs, writing.heap,
+    writing.serials, writing.parents, writing.children, writing."odd (name), here", writing.triggered, writing.owned,
+    writing.write_only, writing.statements restart identity;
 end $$;
