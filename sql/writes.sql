@@ -42,8 +42,8 @@ INSERT INTO w.items (id, name) VALUES (10, 'ten'), (11, 'eleven'), (3, 'twelve')
 INSERT INTO w.triggered (id, v) VALUES (NULL, 'none');
 INSERT INTO w.triggered DEFAULT VALUES;
 INSERT INTO w."odd (name), here" VALUES (1, 'c', 's'), (2, NULL, '') RETURNING *;
-UPDATE w."odd (name), here" SET "c,""d" = "select" || '!' RETURNING *;
-DELETE FROM w."odd (name), here" WHERE "a b" IN (1, 2) RETURNING "select";
+WITH r AS (UPDATE w."odd (name), here" SET "c,""d" = "select" || '!' RETURNING *) SELECT * FROM r ORDER BY 1;
+WITH r AS (DELETE FROM w."odd (name), here" WHERE "a b" IN (1, 2) RETURNING "select") SELECT * FROM r ORDER BY 1;
 INSERT INTO w.triggered VALUES (1, 'keep'), (2, 'drop'), (3, 'change') RETURNING *;
 INSERT INTO w.triggered VALUES (4, 'drop');
 -- without the privilege to read what was written
@@ -92,10 +92,10 @@ EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM w.heap;
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM w.items WHERE id IN (1, 2) RETURNING *;
 -- rows that are found by what is changed come back all the same
 INSERT INTO w.pairs SELECT i / 3, 'b' || i, 'v' || i % 4 FROM generate_series(1, 20) i;
-UPDATE w.pairs SET v = 'new' WHERE v = 'v1' OR a = 2 RETURNING *;
+WITH r AS (UPDATE w.pairs SET v = 'new' WHERE v = 'v1' OR a = 2 RETURNING *) SELECT * FROM r ORDER BY a, b;
 UPDATE w.pairs SET v = 'newer' WHERE (a = 1 OR b = 'b20') RETURNING v;
-DELETE FROM w.pairs WHERE v = 'newer' OR (a = 3 AND b > 'b1') RETURNING a;
-UPDATE w.pairs SET v = 'distinct' WHERE v IS DISTINCT FROM 'new' AND a = 4 RETURNING *;
+WITH r AS (DELETE FROM w.pairs WHERE v = 'newer' OR (a = 3 AND b > 'b1') RETURNING a) SELECT * FROM r ORDER BY a;
+WITH r AS (UPDATE w.pairs SET v = 'distinct' WHERE v IS DISTINCT FROM 'new' AND a = 4 RETURNING *) SELECT * FROM r ORDER BY a, b;
 PREPARE change(text, text) AS UPDATE w.pairs SET v = $2 WHERE v = $1;
 EXECUTE change('distinct', 'prepared');
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE change('a', 'b');
@@ -108,15 +108,15 @@ DELETE FROM w.pairs WHERE v IS NULL RETURNING a;
 
 -- ---- UPDATE and DELETE by key ----
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE w.pairs SET v = v || '!' WHERE a < 3;
-UPDATE w.pairs SET v = v || '!' WHERE a < 3 RETURNING *;
-UPDATE w.pairs SET a = a + 100 WHERE a = 5 RETURNING a, b;
+WITH r AS (UPDATE w.pairs SET v = v || '!' WHERE a < 3 RETURNING *) SELECT * FROM r ORDER BY a, b;
+WITH r AS (UPDATE w.pairs SET a = a + 100 WHERE a = 5 RETURNING a, b) SELECT * FROM r ORDER BY a, b;
 UPDATE w.pairs p SET v = x.w FROM (VALUES ('b1', 'first'), ('b1', 'first'), ('b2', 'second')) x(b, w) WHERE p.b = x.b RETURNING p.*, x.w;
 UPDATE w.pairs p SET b = p.b || x.w FROM (VALUES ('b1', '_1'), ('b2', '_2')) x(b, w) WHERE p.b = x.b RETURNING p.b, x.*;
 DELETE FROM w.pairs p USING (VALUES ('b1_1'), ('b1_1'), ('none')) x(b) WHERE p.b = x.b RETURNING p.*, x.*;
 DELETE FROM w.pairs WHERE b || '' = 'b2_2';
 SET supabase_fdw.enable_pushdown = off;
 EXPLAIN (VERBOSE, COSTS OFF) DELETE FROM w.pairs WHERE a = 6;
-DELETE FROM w.pairs WHERE a = 6 RETURNING *;
+WITH r AS (DELETE FROM w.pairs WHERE a = 6 RETURNING *) SELECT * FROM r ORDER BY a, b;
 RESET supabase_fdw.enable_pushdown;
 -- a statement does not see what it writes
 INSERT INTO w.pairs SELECT a + 1000, b, v FROM w.pairs WHERE a < 1000 RETURNING a > 1000 AS moved, v IS NULL AS without;
@@ -126,7 +126,7 @@ DELETE FROM w.pairs p WHERE a > (SELECT min(a) FROM w.pairs) RETURNING a > 5000 
 -- without a key, by the row's place and version
 INSERT INTO w.heap SELECT i, 'label ' || i FROM generate_series(1, 5) i;
 INSERT INTO w.heap VALUES (1, 'label 1');
-UPDATE w.heap SET label = label || '!' WHERE n = 1 RETURNING *;
+WITH r AS (UPDATE w.heap SET label = label || '!' WHERE n = 1 RETURNING *) SELECT * FROM r ORDER BY 1, 2;
 UPDATE w.heap SET label = label || '?' WHERE n <= 2;
 DELETE FROM w.heap WHERE label || '' LIKE '%!?' RETURNING n;
 DELETE FROM w.heap h USING (VALUES (3), (4)) x(n) WHERE h.n = x.n RETURNING h.n, x.n;
