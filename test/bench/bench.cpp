@@ -24,6 +24,8 @@ const std::map<std::string, std::string> kPeerTexts = {
     {"pg10000", "postgres_fdw, fetch_size 10000"},
     {"pg100", "postgres_fdw, fetch_size 100"},
     {"pg10000_far", "postgres_fdw, fetch_size 10000"},
+    {"batch100", "postgres_fdw, batch_size 100"},
+    {"batch1000", "postgres_fdw, batch_size 1000"},
     {"raw", "curl, 10,000-row pages, sequential"},
     {"raw4", "curl, 10,000-row pages, 4 in parallel"},
     {"raw4_1000", "curl, 1,000-row pages, 4 in parallel"},

@@ -49,5 +49,8 @@ SELECT i, i % 1000 + 1, ((i * 31) % 100000)::numeric / 100,
 FROM generate_series(1::bigint, :fact_rows) i;
 CREATE INDEX ON fact (dim_id);
 
+-- to be written
+CREATE TABLE wide_in (LIKE wide INCLUDING ALL);
+
 VACUUM (FREEZE, ANALYZE) narrow, wide, wide_part, fact;
 NOTIFY pgrst, 'reload schema';

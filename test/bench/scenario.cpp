@@ -85,6 +85,25 @@ Member Scenarios::Insert(const std::string &schema, const std::string &sql) {
           }};
 }
 
+Member Scenarios::Write(const std::string &schema, const std::string &sql, bool filled) {
+  Session &session = In(schema), &preparing = In("batch1000");
+  const auto prepare = [&preparing, filled] {
+    preparing.Run("TRUNCATE wide_in");
+    if (filled) preparing.Run("INSERT INTO wide_in SELECT * FROM outgoing");
+  };
+  return {schema,
+          [&session, &preparing, sql, prepare] {
+            prepare();
+            Sample sample = Measure(session, [&] { return session.Run(sql); });
+            sample.answer = preparing.Run("SELECT count(*), sum(hash_record_extended(w, 0)) FROM wide_in w");
+            return sample;
+          },
+          [&session, sql, prepare] {
+            prepare();
+            return RequestsIn(session.Run("EXPLAIN (ANALYZE, TIMING OFF) " + sql));
+          }};
+}
+
 Member Scenarios::Lookups(const std::string &schema, const std::string &table, int count) {
   Session &session = In(schema);
   const std::string sql = "SELECT * FROM " + table + " WHERE id = ";
@@ -184,6 +203,28 @@ Group Scenarios::IntoLocal() {
           {{"INSERT INTO local SELECT, wide", "ours", "pg10000", &Sample::wall, 0.80}}};
 }
 
+Group Scenarios::Insertion() {
+  const std::string sql = "INSERT INTO wide_in SELECT * FROM outgoing";
+  return {"insert",
+          {Write("ours", sql, false), Write("batch100", sql, false), Write("batch1000", sql, false)},
+          {{"INSERT of 100,000 rows", "ours", "batch100", &Sample::wall, 0.85},
+           {"INSERT of 100,000 rows", "ours", "batch1000", &Sample::wall, 0}}};
+}
+
+Group Scenarios::Update() {
+  const std::string sql = "UPDATE wide_in SET note = 'changed' WHERE bucket < 10";
+  return {"update",
+          {Write("ours", sql, true), Write("batch100", sql, true)},
+          {{"UPDATE of 10,000 rows by a condition", "ours", "batch100", &Sample::wall, 0}}};
+}
+
+Group Scenarios::Deletion() {
+  const std::string sql = "DELETE FROM wide_in USING unwanted WHERE wide_in.id = unwanted.id";
+  return {"delete",
+          {Write("ours", sql, true), Write("batch100", sql, true)},
+          {{"DELETE of 10,000 rows by a local join", "ours", "batch100", &Sample::wall, 0}}};
+}
+
 Group Scenarios::Filtered() {
   const std::string sql = WideRows("wide WHERE bucket = 7 OFFSET 0) s");
   return {"filter",
@@ -256,8 +297,8 @@ Group Scenarios::FarKeys() {
 }
 
 std::vector<Group> Scenarios::Groups() {
-  return {Wide(),       Narrow(), IntoLocal(), Filtered(), TopTen(),  Count(),
-          GroupedSum(), Keys(),   KeyList(),   Join(),     FarScan(), FarKeys()};
+  return {Wide(),    Narrow(), IntoLocal(), Filtered(), TopTen(),    Count(),  GroupedSum(), Keys(),
+          KeyList(), Join(),   FarScan(),   FarKeys(),  Insertion(), Update(), Deletion()};
 }
 
 std::vector<MemoryCase> Scenarios::MemoryCases() {

@@ -55,6 +55,8 @@ class Scenarios {
   Member Query(const std::string &schema, const std::string &sql);
   // The table is emptied before each run, outside the measured time.
   Member Insert(const std::string &schema, const std::string &sql);
+  // Writes the remote table wide_in, which is empty before each run or has the rows of `outgoing`.
+  Member Write(const std::string &schema, const std::string &sql, bool filled);
   Member Lookups(const std::string &schema, const std::string &table, int count);
   Member RawLookups(const std::string &base, const std::string &table, int count);
   // The requests of `Lookups`, over one connection.
@@ -69,6 +71,9 @@ class Scenarios {
   Group Wide();
   Group Narrow();
   Group IntoLocal();
+  Group Insertion();
+  Group Update();
+  Group Deletion();
   Group Filtered();
   Group TopTen();
   Group Count();
