@@ -427,8 +427,13 @@ bool Transfer::may_have_run() const noexcept {
 
 Response &Transfer::Result() {
   if (!done()) throw Error(sqlstate::kFdwError, "remote request is still under way");
-  if (!impl_->exchange->ok()) throw impl_->exchange->Failure(impl_->attempt + 1);
-  return impl_->exchange->response();
+  if (impl_->exchange->ok()) return impl_->exchange->response();
+  const Error failure = impl_->exchange->Failure(impl_->attempt + 1);
+  if (impl_->request.idempotent || !impl_->may_have_run) throw failure;
+  std::string detail = std::string("The request was sent, but: ") + failure.what() + ".";
+  if (*failure.detail() != '\0') detail.append(" ").append(failure.detail());
+  throw Error(sqlstate::kResolutionUnknown, "outcome of a remote request is unknown", detail,
+              "Look at what it was to change before you repeat it.", failure.context());
 }
 
 const Request &Transfer::request() const noexcept {

@@ -40,7 +40,8 @@ class Transfer {
   // was sent, and no answer came, or one that the request was repeated for.
   bool may_have_run() const noexcept;
   // Once done: the response, whatever its status; or throws the transport failure as an Error (08001, 08006, 54000, …)
-  // with the phase times in the detail and the request's label as context. The response may be moved from.
+  // with the phase times in the detail and the request's label as context; 08007 in place of these when the request may
+  // have been executed and is not idempotent. The response may be moved from.
   Response &Result();
   const Request &request() const noexcept;
 

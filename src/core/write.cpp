@@ -52,9 +52,12 @@ bool IsRefusal(const Response &response) {
   return response.status < 500 && response.status != 408 && response.status != 499;
 }
 
+// `cause` is what came instead of an answer, or an answer that says nothing.
 Error UnknownOutcome(const WriteNote &note, const Error &cause) {
-  std::string detail = std::string("The request was sent, but: ") + cause.what() + ".";
-  if (*cause.detail() != '\0') detail.append(" ").append(cause.detail());
+  std::string detail = cause.detail();
+  if (std::string_view(cause.sqlstate()) != sqlstate::kResolutionUnknown) {
+    detail = std::string("The request was sent, but: ") + cause.what() + "." + (detail.empty() ? "" : " ") + detail;
+  }
   return Error(sqlstate::kResolutionUnknown, "outcome of the remote " + DescribeWrite(note) + " is unknown", detail,
                "Look at the remote table before you repeat the statement.", cause.context());
 }

@@ -296,7 +296,7 @@ TEST(HttpHostile, DropsConnectionWithAnAnswerBeforeTheRequest) {
     Request request = c.post ? test::Post(server.url(), "{}") : Get(server.url());
     request.max_retries = 1;
     if (c.fails) {
-      EXPECT_STREQ(FetchError(session, request).sqlstate(), "08006");
+      EXPECT_STREQ(FetchError(session, request).sqlstate(), "08007");
     } else {
       EXPECT_EQ(Fetch(session, request).body, "right");
       EXPECT_EQ(server.accepted(), 2);

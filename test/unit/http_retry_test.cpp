@@ -144,7 +144,7 @@ TEST(HttpRetry, NeverRepeatsPostWhenKeptConnectionEndsWithoutAnAnswer) {
   Session session;
   Fetch(session, Post(server.url(), "{}"));
   const Error error = FetchError(session, Retried(Post(server.url(), "{}")));
-  EXPECT_STREQ(error.sqlstate(), "08006");
+  EXPECT_STREQ(error.sqlstate(), "08007");
   EXPECT_EQ(requests, 2);
   EXPECT_EQ(Fetch(session, Post(server.url(), "{}")).body, "ok");
 }
