@@ -200,8 +200,9 @@ WITH r AS (UPDATE w.parted SET v = 'new' WHERE a > 1140 RETURNING tableoid::regc
 UPDATE w.parted SET v = v || '!' WHERE a IN (1, 1200) RETURNING tableoid::regclass, *;
 -- from a local partition into the remote one
 UPDATE w.parted SET a = 1400 WHERE a = 1;
--- and out of it
+-- but not out of it
 UPDATE w.parted SET a = 5 WHERE a = 1400;
+UPDATE w.parted SET a = a + 1 WHERE a = 1400 RETURNING a;
 DELETE FROM w.parted WHERE a > 1000 AND v || '' <> 'v0';
 SELECT count(*) FROM w.parted;
 DROP TABLE w.parted;

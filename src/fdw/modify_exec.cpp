@@ -176,7 +176,7 @@ TupleTableSlot *Answered(WriteState *write, TupleTableSlot *slot) {
 }
 
 // An UPDATE or DELETE of the row that `source` names.
-TupleTableSlot *ChangeRow(ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+TupleTableSlot *ChangeRow(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
   ModifyState *state = StateOf(info);
   WriteState *write = state->write;
   WriteObjects *objects = write->objects;
@@ -185,7 +185,11 @@ TupleTableSlot *ChangeRow(ResultRelInfo *info, TupleTableSlot *slot, TupleTableS
   MemoryContext const old = MemoryContextSwitchTo(write->rows->row_context);
   EncodeRow(write->key.encoders, write->key.positions, write->key.count, {source->tts_values, source->tts_isnull},
             write->key.values);
-  if (write->verb == WriteVerb::kUpdate) EncodeUpdate(state, slot, source);
+  if (write->verb == WriteVerb::kUpdate) {
+    // PostgreSQL moves no row out of a partition that is a foreign table.
+    if (info->ri_RelationDesc->rd_rel->relispartition) ExecPartitionCheck(info, slot, estate, true);
+    EncodeUpdate(state, slot, source);
+  }
   Guard([&] {
     std::vector<std::string> names;
     KeyedWrites::Key key;
@@ -293,12 +297,12 @@ int GetForeignModifyBatchSize(ResultRelInfo *info) {
   return GetTableOptions(table_id, GetServerOptions(GetForeignTable(table_id)->serverid))->batch_size;
 }
 
-TupleTableSlot *ExecForeignUpdate(EState *, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
-  return ChangeRow(info, slot, source);
+TupleTableSlot *ExecForeignUpdate(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+  return ChangeRow(estate, info, slot, source);
 }
 
-TupleTableSlot *ExecForeignDelete(EState *, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
-  return ChangeRow(info, slot, source);
+TupleTableSlot *ExecForeignDelete(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+  return ChangeRow(estate, info, slot, source);
 }
 
 void EndForeignModify(EState *, ResultRelInfo *info) {

@@ -182,12 +182,15 @@ void BecomeModification(ForeignScan *scan, CmdType operation, Index index, List 
   scan->fdw_private = fdw_private;
   scan->fdw_recheck_quals = NIL;
   scan->fsSystemCol = false;
+  scan->scan.plan.async_capable = false;
 }
 
 // ---- pushed: the remote finds the rows ----
 
 bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, const Table *table) {
   if (plan->operation == CMD_INSERT || !setting_enable_pushdown) return false;
+  // A row that does not fit its partition any more is refused row by row.
+  if (plan->rootRelation != 0 && root->partColsUpdated) return false;
   ForeignScan *scan = ScanBelow(plan, index, subplan);
   if (scan == nullptr || scan->scan.plan.qual != NIL || outerPlan(scan) != nullptr) return false;
   // Conditions that are too long to be sent would have to be checked here. Of parameters that shows later: a long list
