@@ -2,7 +2,8 @@
 PG_CONFIG ?= pg_config
 # In this order: setup creates what the others use, extension drops it.
 TESTS = setup import types extension_types values encodings collations conditions operators ordering groups paging \
-  parallel odd_names options errors auth auth_scope security statistics functions writes transactions extension
+  parallel partitions plans odd_names options errors auth auth_scope views security statistics functions writes transactions \
+  extension
 
 OWN_TARGETS = help demo bench check check-sanitized differential differential-bugs unit fuzz format lint print-tests
 .PHONY: $(OWN_TARGETS)
