@@ -135,7 +135,9 @@ SELECT * FROM compare_each('SELECT id FROM %s.orders WHERE note || '''' LIKE ''n
   'SELECT id FROM %s.orders WHERE note || '''' LIKE ''note 1%%'' AND id > 10 ORDER BY id DESC LIMIT 3 OFFSET 1',
   'SELECT id FROM %s.orders WHERE note || '''' LIKE ''note 1%%'' ORDER BY total LIMIT 3',
   'SELECT id FROM %s.orders WHERE status = ''paid'' ORDER BY id LIMIT 3',
-    'SELECT id FROM %s.events WHERE id <= 6000 AND id %% 100 = 7 ORDER BY id LIMIT 30');
+    'SELECT id FROM %s.events WHERE id <= 6000 AND id %% 100 = 7 ORDER BY id LIMIT 30',
+  'SELECT id FROM %s.orders WHERE random() >= 0 AND id > 4 ORDER BY id LIMIT 3',
+  'SELECT id, random() >= 0 AS any FROM %s.orders ORDER BY id DESC LIMIT 3');
 
 -- joins, DISTINCT, GROUP BY, aggregates, window functions
 SELECT query, "rows", same

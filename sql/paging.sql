@@ -183,6 +183,30 @@ FETCH FIRST FROM back;
 FETCH ABSOLUTE 1001 FROM back;
 FETCH NEXT FROM back;
 COMMIT;
+-- rows that come and go between two pages: those that stay are seen once
+CREATE TABLE seen (id int);
+ALTER FOREIGN TABLE shop.t1001 OPTIONS (ADD fetch_size '100');
+BEGIN;
+DECLARE walking CURSOR FOR SELECT id FROM shop.t1001 ORDER BY id;
+FETCH 1 FROM walking;
+\! "$STACK_BIN/psql" -X -q -h "$STACK_REMOTE_HOST" -p "$STACK_REMOTE_PORT" -U postgres -d postgres -c 'DELETE FROM t1001 WHERE id IN (2, 500, 1001)' -c "INSERT INTO t1001 VALUES (-5, 'low'), (2000, 'high')"
+DO $$
+DECLARE
+  walking refcursor := 'walking';
+  value int;
+BEGIN
+  LOOP
+    FETCH walking INTO value;
+    EXIT WHEN NOT FOUND;
+    INSERT INTO seen VALUES (value);
+  END LOOP;
+END $$;
+SELECT count(*), count(DISTINCT id), min(id), max(id), array_agg(id) FILTER (WHERE id IN (-5, 500, 1001, 2000)) FROM seen;
+COMMIT;
+\! "$STACK_BIN/psql" -X -q -h "$STACK_REMOTE_HOST" -p "$STACK_REMOTE_PORT" -U postgres -d postgres -c 'DELETE FROM t1001 WHERE id IN (-5, 2000)' -c "INSERT INTO t1001 SELECT i, 'v' || i FROM unnest('{2,500,1001}'::int[]) i"
+ALTER FOREIGN TABLE shop.t1001 OPTIONS (DROP fetch_size);
+SELECT count(*), sum(id), count(val) FROM (TABLE shop.t1001 OFFSET 0) t;
+DROP TABLE seen;
 -- one that outlives its transaction, one that is left early
 BEGIN;
 DECLARE held CURSOR WITH HOLD FOR SELECT id FROM shop.events WHERE id <= 3000 ORDER BY id;

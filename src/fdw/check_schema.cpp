@@ -7,7 +7,6 @@ extern "C" {
 #include "access/genam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "parser/parse_type.h"
 #include "utils/fmgroids.h"
 #include "utils/tuplestore.h"
 }
@@ -34,10 +33,6 @@ struct Check {
   List *descriptions;
   const Table *table;  // the one being checked
 };
-
-const char *Text(const std::string &text) {
-  return ToServer(text.c_str(), text.size());
-}
 
 void Note(const Check *check, const char *column, const char *problem) {
   Datum values[3] = {CStringGetTextDatum(get_rel_name(check->table->id)), Datum(0), CStringGetTextDatum(problem)};
@@ -67,13 +62,8 @@ void CheckType(const Check *check, Form_pg_attribute attribute, const Column *lo
   const char *text = mapped->known ? name : FindLocalTypeText(name, check->local_schema);
   if (text == nullptr && local->remote_type != nullptr && strcmp(local->remote_type, name) == 0) return;
   if (text != nullptr && local->remote_type == nullptr) {
-    Oid type;
     int32 typmod;
-#if PG_VERSION_NUM >= 160000
-    (void)parseTypeString(text, &type, &typmod, nullptr);
-#else
-    parseTypeString(text, &type, &typmod, false);
-#endif
+    Oid const type = ParseType(text, &typmod);
     if (type == attribute->atttypid && (typmod == attribute->atttypmod || attribute->atttypmod < 0)) return;
   }
   const char *here = local->remote_type != nullptr

@@ -10,6 +10,7 @@ extern "C" {
 #include "access/stratnum.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
+#include "mb/pg_wchar.h"
 #include "utils/fmgroids.h"
 #include "utils/typcache.h"
 }
@@ -242,6 +243,12 @@ bool FindMeaning(DeparseContext *context, const Operand *operand, Oid opno, Oid 
   }
   if (row->need == Need::kCaseMapping && !context->table->case_mapping) {
     context->reason = psprintf("operator %s may differ at the remote server (option case_mapping)", row->name);
+    return false;
+  }
+  // "_", classes and quantifiers match a byte here then, and a character there.
+  bool const pattern = row->op == Op::kLike || row->op == Op::kILike || row->op == Op::kMatch || row->op == Op::kIMatch;
+  if (pattern && GetDatabaseEncoding() == PG_SQL_ASCII) {
+    context->reason = "patterns match bytes in a database of encoding SQL_ASCII";
     return false;
   }
   *meaning = {row->op, row->negated, row->form};

@@ -9,6 +9,7 @@
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
+#include "fdw/relation.hpp"
 #include "fdw/type.hpp"
 
 extern "C" {
@@ -93,18 +94,6 @@ Oid PlanUser(const RelOptInfo *rel) {
   return OidIsValid(rel->userid) ? rel->userid : GetUserId();
 }
 
-// A column to name in a request whose answer has no rows: one that the remote is sure to show, so the key's first.
-const char *AnyColumn(const Table *table) {
-  const char *first = nullptr;
-  for (int i = 0; i < table->natts; i++) {
-    const Column *column = &table->columns[i];
-    if (column->name == nullptr) continue;
-    if (column->key) return column->name;
-    if (first == nullptr) first = column->name;
-  }
-  return first;
-}
-
 // Pushes the conditions that hold constants only; lists the others.
 List *PushFixed(const DeparseContext *context, List *remote, ConditionBuilder *conditions) {
   List *unasked = NIL;
@@ -181,9 +170,9 @@ bool RemoteEstimate(const DeparseContext *context, List *remote, const char *ide
   const Server *server = context->server;
   const Table *table = context->table;
   Oid const user_id = PlanUser(context->rel);
-  const char *column = AnyColumn(table);
   *unasked = NIL;
-  if (identity == nullptr || column == nullptr || !MayRead(table->id, user_id)) return false;
+  if (identity == nullptr || !MayRead(table->id, user_id)) return false;
+  const char *column = table->columns[AnyColumn(table) - 1].name;
   auto *query = Own<QueryObjects>(CurrentMemoryContext);
   *unasked = PushFixed(context, remote, &query->conditions);
   *rows = 0;

@@ -35,10 +35,6 @@ struct ColumnText {
   const char *references;  // NULL for none
 };
 
-const char *Text(const std::string &text) {
-  return ToServer(text.c_str(), text.size());
-}
-
 bool Wanted(const ImportForeignSchemaStmt *statement, const char *table) {
   if (statement->list_type == FDW_IMPORT_SCHEMA_ALL) return true;
   bool listed = false;
@@ -201,6 +197,16 @@ const char *FindLocalTypeText(const char *remote_type, const char *local_schema)
   Oid const type = SplitTypeName(remote_type, &parts) ? FindLocalType(&parts, local_schema) : InvalidOid;
   if (!OidIsValid(type)) return nullptr;
   return psprintf("%s%s%s", format_type_be_qualified(type), parts.typmod, parts.array ? "[]" : "");
+}
+
+Oid ParseType(const char *text, int32 *typmod) {
+  Oid type;
+#if PG_VERSION_NUM >= 160000
+  (void)parseTypeString(text, &type, typmod, nullptr);
+#else
+  parseTypeString(text, &type, typmod, false);
+#endif
+  return type;
 }
 
 List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {

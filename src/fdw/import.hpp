@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/openapi.hpp"
+#include "fdw/bridge.hpp"
 #include "fdw/option.hpp"
 
 extern "C" {
@@ -16,6 +17,14 @@ const RemoteSchema *FetchSchema(const Server *server, const char *remote_schema)
 // SQL text of the local type that has the name of a type which only the remote is known to have: looked for in the
 // schema it has remotely, then in `local_schema`. NULL when there is none.
 const char *FindLocalTypeText(const char *remote_type, const char *local_schema);
+
+// The type that SQL text names, and its modifier; raises 42704 when there is none.
+Oid ParseType(const char *text, int32 *typmod);
+
+// Text of the remote's as a palloc'd string in the database's encoding.
+inline const char *Text(const std::string &text) {
+  return ToServer(text.c_str(), text.size());
+}
 
 // Whether the column is of a key that pages can be read by. A view shows the key of its base table even where a join
 // repeats it or makes it null; one that can be written shows one table's rows, each once.

@@ -10,7 +10,6 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "executor/spi.h"
-#include "parser/parse_type.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 }
@@ -50,10 +49,6 @@ struct ResultType {
   bool is_void;
 };
 
-const char *Text(const std::string &text) {
-  return ToServer(text.c_str(), text.size());
-}
-
 const char *Literal(const char *text) {
   return quote_literal_cstr(text);
 }
@@ -61,14 +56,8 @@ const char *Literal(const char *text) {
 // ---- Types ----
 
 Oid TypeOf(const char *text) {
-  Oid type;
   int32 typmod;
-#if PG_VERSION_NUM >= 160000
-  (void)parseTypeString(text, &type, &typmod, nullptr);
-#else
-  parseTypeString(text, &type, &typmod, false);
-#endif
-  return type;
+  return ParseType(text, &typmod);
 }
 
 // Whether values of a type that is not built in are their text in JSON as the remote wants them: extensions' types may

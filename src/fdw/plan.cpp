@@ -308,12 +308,16 @@ bool IsResult(const RelInfo *info, int attno) {
   return column->name != nullptr && !column->argument;
 }
 
-List *FirstColumn(const RelInfo *info) {
-  for (int attno = 1; attno <= info->deparse.table->natts; attno++) {
-    if (IsResult(info, attno)) return list_make1_int(attno);
+AttrNumber AnyColumn(const Table *table) {
+  AttrNumber first = 0;
+  for (int i = 0; i < table->natts; i++) {
+    const Column *column = &table->columns[i];
+    if (column->name == nullptr || column->argument) continue;
+    if (column->key) return static_cast<AttrNumber>(i + 1);
+    if (first == 0) first = static_cast<AttrNumber>(i + 1);
   }
-  ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
-                  errmsg("foreign table \"%s\" has no columns", get_rel_name(info->deparse.table->id))));
+  if (first > 0) return first;
+  ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("foreign table \"%s\" has no columns", get_rel_name(table->id))));
   pg_unreachable();
 }
 
@@ -405,7 +409,7 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
   } else {
     order = AddTieBreakers(PathOrder(rel, path->path.pathkeys), info, columns);
   }
-  if (columns == NIL) columns = FirstColumn(info);
+  if (columns == NIL) columns = list_make1_int(AnyColumn(info->deparse.table));
 
   bool const limited = LimitApplies(root, rel) && LimitIsLocalValue(root) && setting_enable_pushdown &&
                        pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);

@@ -31,8 +31,9 @@ bool IsResult(const RelInfo *info, int attno);
 // Whether conditions may turn out too long to be sent beside the table's columns. They are then filtered here, so that
 // their columns must be fetched as well.
 bool MayNeedRecheck(const RelInfo *info, List *trees, List *parameters);
-// The first column of the table, for a request that needs none; raises HV000 for a table without columns.
-List *FirstColumn(const RelInfo *info);
+// A column to name in a request that needs none: one that the remote is sure to show, so the key's first. Raises HV000
+// for a table without columns.
+AttrNumber AnyColumn(const Table *table);
 
 // ---- order.cpp: what the remote sorts ----
 

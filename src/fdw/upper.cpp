@@ -118,11 +118,6 @@ bool AddGroups(UpperInfo *upper, List *clauses, List *targets) {
   return true;
 }
 
-List *AnyColumn(const UpperInfo *upper) {
-  const RelInfo *info = InfoOf(upper->base);
-  return info->key != NIL ? info->key : FirstColumn(info);
-}
-
 const AggregateRow *FindAggregate(const Aggref *aggregate) {
   if (get_func_namespace(aggregate->aggfnoid) != PG_CATALOG_NAMESPACE) return nullptr;
   const char *name = get_func_name(aggregate->aggfnoid);
@@ -188,7 +183,7 @@ bool AddAggregate(UpperInfo *upper, Aggref *aggregate) {
     if (row->domain == Domain::kOrdered && !Ordered(upper, attno, aggregate)) return false;
   }
   // A request for a count must name some column that may be read.
-  if (upper->counts_only && attno == 0) attno = static_cast<AttrNumber>(linitial_int(AnyColumn(upper)));
+  if (upper->counts_only && attno == 0) attno = AnyColumn(InfoOf(upper->base)->deparse.table);
   AddItem(upper, reinterpret_cast<Node *>(aggregate), attno, row->name, 0);
   return true;
 }

@@ -21,13 +21,18 @@ my $drip = Door->new(sub {
   my ($client, $request, $number, $mode) = @_;
   my $answer = Door::forward($http, $request);
   my $bytes = Door::answer(%$answer);
-  if ($mode ne 'drip') { print $client $bytes; return 1 }
-  my $at = length($bytes) - length($answer->{body}) + 1000;
+  if ($mode eq 'busy') {
+    print $client Door::answer(status => 503, headers => ['Retry-After: 60'], body => '');
+    Door::note($request->{dir}, 'told to wait');
+    return 1;
+  }
+  if ($mode ne 'drip' && !($mode eq 'drip later' && $number > 3)) { print $client $bytes; return 1 }
+  my $at = length($bytes) - int(length($answer->{body}) * 0.99);
   print $client substr $bytes, 0, $at;
   Door::note($request->{dir}, 'body begun');
   for (1 .. 1500) {
     Time::HiRes::sleep(0.02);
-    print $client substr($bytes, $at, 10) or last;
+    last if $at >= length($bytes) || !print $client substr($bytes, $at, 10);
     $at += 10;
   }
   Door::note($request->{dir}, 'gone');
@@ -79,19 +84,21 @@ my @waits = (
   # name, statement, what shows that it is where it should be, port of this test or none
   ['headers', 'SELECT * FROM shop.slow_view', sub { 1 }],
   ['body', 'SELECT sum(length(body)) FROM drip.blobs', sub { $drip->notes =~ /begun\n\z/ }, $drip->port],
+  ['back-off', 'SELECT * FROM drip.t1000', sub { $drip->notes =~ /wait\n\z/ }, undef, 'busy'],
   ['TLS handshake', 'SELECT * FROM deaf.t1000', sub { 1 }, $deaf->sockport],
   ['connect', 'SELECT * FROM backlog.t1000', sub { 1 }, $full->sockport],
 );
 
 for my $wait (@waits) {
-  my ($name, $statement, $reached, $port) = @$wait;
+  my ($name, $statement, $reached, $port, $mode) = @$wait;
+  $mode //= 'drip';
   my $session = $stack->session($database);
   my $pid = $session->backend;
   # rows before, so that there is a connection that could be confused by what was cut off
   is($session->value('SELECT sum(1) FROM shop.t1000'), 1000, "$name: rows before");
 
   for my $how ('cancel', 'timeout') {
-    $drip->play('drip');
+    $drip->play($mode);
     # long enough to get where it should be
     $session->value("SET statement_timeout = '1500ms'") if $how eq 'timeout';
     my $start = time;
@@ -121,13 +128,13 @@ for my $wait (@waits) {
   }
 
   # in a transaction, with a savepoint: the scan is gone, the transaction is not
-  $drip->play('drip');
+  $drip->play($mode);
   $session->value("BEGIN; SAVEPOINT a; SET LOCAL statement_timeout = '300ms'");
   is($session->run($statement)->state, '57014', "$name: within a savepoint");
   is($session->value('ROLLBACK TO a; SELECT sum(1) FROM shop.t1000'), 1000, "$name: after ROLLBACK TO");
   $session->value('COMMIT');
 
-  $drip->play('drip');
+  $drip->play($mode);
   $session->begin($statement);
   ok(wait_for_network($pid) && Stack::wait_until(20, $reached), "$name, terminate: is waiting");
   my $start = time;
@@ -136,6 +143,48 @@ for my $wait (@waits) {
   note_latency((time - $start) * 1000, "$name, terminate");
   $session->end;
   is($session->state, 'CONNECTION', "$name, terminate: the connection is gone");
+  $session->close;
+}
+
+# a handler for every error is no handler for a cancel
+{
+  my $session = $stack->session($database);
+  my $pid = $session->backend;
+  $drip->play('drip');
+  $session->begin('DO $$ BEGIN PERFORM sum(length(body)) FROM drip.blobs; EXCEPTION WHEN OTHERS THEN RAISE NOTICE \'caught\'; END $$');
+  ok(wait_for_network($pid) && Stack::wait_until(20, sub { $drip->notes =~ /begun\n\z/ }), 'WHEN OTHERS: is waiting');
+  $control->value("SELECT pg_cancel_backend($pid)");
+  $session->end;
+  is($session->state, '57014', 'WHEN OTHERS: SQLSTATE');
+  unlike($session->message, qr/caught/, 'WHEN OTHERS: not caught');
+  # by its name it can be
+  $drip->play('drip');
+  is($session->value(q{SET statement_timeout = '300ms'; DO $$ BEGIN PERFORM sum(length(body)) FROM drip.blobs; EXCEPTION WHEN query_canceled THEN PERFORM set_config('test.caught', SQLSTATE, false); END $$;
+    RESET statement_timeout; SHOW test.caught}), '57014', 'WHEN query_canceled: caught');
+  $drip->play('pass');
+  is($session->value('SELECT sum(1) FROM shop.t1000'), 1000, 'WHEN query_canceled: the next query');
+  $session->close;
+}
+
+# several pages under way, and several tables below an Append
+{
+  my $session = $stack->session($database);
+  my $pid = $session->backend;
+  $stack->sql(<<'SQL', $database);
+CREATE FOREIGN TABLE drip.events (id bigint OPTIONS (key 'true'), kind text) SERVER drip;
+CREATE FOREIGN TABLE shop.events (id bigint OPTIONS (key 'true'), kind text) SERVER shop;
+SQL
+  for my $statement ('SELECT sum(id) FROM drip.events', 'SELECT sum(id) FROM (SELECT id FROM shop.events UNION ALL SELECT id FROM drip.events) q') {
+    $drip->play('drip later');
+    $session->begin($statement);
+    ok(Stack::wait_until(20, sub { $drip->notes =~ /begun\n\z/ }), 'several: is waiting');
+    my $start = time;
+    $control->value("SELECT pg_cancel_backend($pid)");
+    is($session->end->state, '57014', 'several: SQLSTATE');
+    note_latency((time - $start) * 1000, 'several');
+    $drip->play('pass');
+    is($session->value('SELECT sum(id) FROM (SELECT id FROM shop.events UNION ALL SELECT id FROM drip.events OFFSET 0) q'), 10000100000, 'several: all rows afterwards');
+  }
   $session->close;
 }
 

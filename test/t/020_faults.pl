@@ -160,6 +160,46 @@ my %fault = (
   cookie => sub { my ($c, $r, $n, $a) = @_; print $c Door::answer(%$a, headers => [@{$a->{headers}}, 'Set-Cookie: trap=1; Path=/', 'Alt-Svc: h2=":1"; ma=60']); return 1 },
   same_page => do { my $first; sub { my ($c, $r, $n, $a) = @_; $first = $a if $n == 1; print $c Door::answer(%$first); return 1 } },
 );
+
+# Several pages are under way at once: spoils those from the fourth on, or one of them at its first attempt, or what is not
+# a page but a look at where to cut the key's range.
+{
+  my ($pages, $first, %seen);
+  my $spoil_pages = sub {
+    my ($spoil) = @_;
+    return sub {
+      my ($c, $r, $n, $a) = @_;
+      ($pages, %seen) = (0) if $n == 1;
+      my $page = $r->{target} =~ /[?&]limit=(\d+)/ && $1 > 1;
+      $first = $a if $n == 1;
+      return $spoil->($c, $r, ++$pages, $a) if $page && $pages >= 3;
+      $pages++ if $page;
+      print $c Door::answer(%$a);
+      return 1;
+    };
+  };
+  $fault{stream_cut} = $spoil_pages->($fault{cut_length});
+  $fault{stream_500} = $spoil_pages->($fault{server_error_page});
+  $fault{stream_html} = $spoil_pages->($fault{html});
+  $fault{stream_short} = $spoil_pages->($fault{cut_and_closed_array});
+  $fault{stream_empty} = $spoil_pages->($fault{empty_against_range});
+  $fault{stream_own} = $spoil_pages->($fault{code_own});
+  $fault{stream_expired} = $spoil_pages->($fault{jwt_expired});
+  $fault{stream_reset} = $spoil_pages->($fault{reset_in_body});
+  $fault{stream_value} = $spoil_pages->(sub { my ($c, $r, $n, $a) = @_; (my $b = $a->{body}) =~ s/"c0":\d+/"c0":"five"/; print $c Door::answer(%$a, body => $b); return 1 });
+  # rows of another range, as a cache that mixes them up would give
+  $fault{stream_mixed} = $spoil_pages->(sub { my ($c) = @_; print $c Door::answer(%$first); return 1 });
+  $fault{one_stream} = $spoil_pages->(sub { my ($c, $r, $n, $a) = @_; return $fault{code_own}->($c, $r, $n, $a) if $n == 4; print $c Door::answer(%$a); return 1 });
+  # each page ends well at its second attempt, whichever way the first one went
+  my @ways = map { $fault{$_} } qw(cut_length unavailable reset_in_head no_answer);
+  $fault{retry_streams} = $spoil_pages->(sub { my ($c, $r, $n, $a) = @_; return $ways[$n % @ways]->($c, $r, $n, $a) if !$seen{$r->{target}}++; print $c Door::answer(%$a); return 1 });
+  my $spoil_probes = sub { my ($spoil) = @_; return sub { my ($c, $r, $n, $a) = @_; return $spoil->($c, $r, $n, $a) if $r->{target} =~ /[?&]limit=1(&|\z)/; print $c Door::answer(%$a); return 1 } };
+  $fault{probe_500} = $spoil_probes->($fault{server_error_page});
+  $fault{probe_html} = $spoil_probes->($fault{html});
+  $fault{probe_lost} = $spoil_probes->($fault{no_answer});
+  $fault{probe_empty} = $spoil_probes->(sub { my ($c, $r, $n, $a) = @_; print $c Door::answer(%$a, body => '[]', headers => [$json, 'Content-Range: */*']); return 1 });
+  $fault{probe_wild} = $spoil_probes->(sub { my ($c, $r, $n, $a) = @_; (my $b = $a->{body}) =~ s/"c0":\d+/"c0":@{[$n % 2 ? 999999999 : -5]}/; print $c Door::answer(%$a, body => $b); return 1 });
+}
 for my $status (300, 301, 302, 303, 307, 308) {
   $fault{"redirect_$status"} = sub { print {$_[0]} plain($status, '[]', $json, $range, 'Location: ' . $elsewhere->url . '/rest/v1/t1000?apikey=1'); return 1 };
 }
@@ -268,6 +308,46 @@ fails('code_02000', 'HV00C');
 fails('code_own', '22012', $query, 1);
 fails('code_57014', '57014', $query, 1);
 fails('jwt_expired', '28000', $query, 1);
+
+# pages of several ranges at a time: one that fails is the failure of all, and nothing is left under way
+my $all = 'SELECT count(*), sum(id), count(DISTINCT kind) FROM f.events';
+my $all_right = '100000|5000050000|5';
+$stack->sql("CREATE FOREIGN TABLE f.events (id bigint OPTIONS (key 'true'), kind text) SERVER f", $database);
+$door->play('pass');
+is($session->value($all), $all_right, 'streams: all rows');
+fails("stream_$_", '08006', $all) for qw(cut 500 reset);
+fails("stream_$_", '08P01', $all) for qw(html short empty mixed);
+fails('stream_own', '22012', $all);
+fails('one_stream', '22012', $all);
+fails('stream_expired', '28000', $all);
+like(fails('stream_value', '22P02', $all), qr/column "id" of foreign table "events"/, 'stream_value: the place');
+fails('probe_500', '08006', $all);
+fails('probe_lost', '08006', $all);
+fails('probe_html', '08P01', $all);
+for my $mode (qw(retry_streams probe_empty probe_wild)) {
+  $door->play($mode);
+  $session->run($all);
+  is($session->state eq '00000' ? $session->output : $session->message, $all_right, "$mode: all rows");
+}
+
+# in a transaction: what was open before the savepoint goes on after ROLLBACK TO
+$door->play('pass');
+is($session->value('BEGIN; DECLARE before CURSOR FOR SELECT id FROM f.events ORDER BY id; FETCH 1 FROM before; SAVEPOINT a; '
+  . 'DECLARE within CURSOR FOR SELECT id FROM f.events ORDER BY id; FETCH 2 FROM within'), "1\n1\n2", 'savepoint: two cursors');
+$door->play('reset_in_body');
+is($session->run('MOVE 20000 FROM within')->state, '08006', 'savepoint: a cursor fails');
+is($session->run('FETCH 1 FROM before')->state, '25P02', 'savepoint: nothing goes on');
+is($session->run('ROLLBACK TO a')->state, '00000', 'savepoint: ROLLBACK TO');
+is($session->run($all)->state, '08006', 'savepoint: a query fails');
+$session->value('ROLLBACK TO a');
+$door->play('pass');
+is($session->value("MOVE 3000 FROM before; FETCH 1 FROM before; $all"), "3002\n$all_right", 'savepoint: the outer cursor goes on');
+is($session->run('FETCH 1 FROM within')->state, '34000', 'savepoint: the inner cursor has gone');
+is($session->value("ROLLBACK; $query"), $right, 'savepoint: after the transaction');
+$door->play('code_own');
+is($session->run(q{DO $$ DECLARE n bigint; caught int := 0; BEGIN FOR i IN 1 .. 20 LOOP BEGIN SELECT count(*) INTO n FROM f.events; EXCEPTION WHEN division_by_zero THEN caught := caught + 1; END; END LOOP;
+  IF caught <> 20 THEN RAISE EXCEPTION '% caught', caught; END IF; END $$})->state, '00000', 'handled twenty times') or diag $session->message;
+next_is_fine('handled twenty times');
 
 # a stale copy of a page, for ever: no endless scan, no row twice
 $session->value("SET statement_timeout = '5s'");

@@ -5,6 +5,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Door;
 use IO::Socket::INET;
+use List::Util ();
 use Stack;
 use Test::More;
 
@@ -77,6 +78,45 @@ cmp_ok($growth, '<', 20_000, 'memory: less than 20 MB more');
 is(descriptors(), $open, 'as many descriptors as before');
 cmp_ok(threads(), '<=', $threads, 'no thread is left');
 is($session->value('SELECT pg_backend_pid()'), $pid, 'the same backend');
+
+# Scans that start again and again within one statement, whose memory ends with it: its peak is what counts.
+my $echo = Door->new(sub {
+  my ($client, $request) = @_;
+  my ($id) = $request->{target} =~ /[?&]id=eq\.(\d+)/;
+  my $body = qq([{"c0":$id,"c1":"value of row $id"}]);
+  print $client Door::answer(status => 200, headers => ['Content-Type: application/json; charset=utf-8', 'Content-Range: 0-0/*'], body => $body);
+  return 1;
+});
+$stack->server($database, 'echo', $echo->url);
+
+sub peak { open my $file, '<', "/proc/$pid/status" or die "no backend: $!"; local $/; return <$file> =~ /^VmHWM:\s+(\d+)/m ? $1 : die }
+
+my @again = (
+  ['with another value each time', 200, 10000, sub { my ($n) = @_;
+    ("SELECT count(*), sum(length(val)) FROM generate_series(1, $n) g, LATERAL (SELECT id, val FROM echo.t1000 t WHERE t.id = g OFFSET 0) q WHERE q.id = g",
+      $n . '|' . List::Util::sum(map { length "value of row $_" } 1 .. $n)) }],
+  ['with the same rows', 200, 10000, sub { my ($n) = @_;
+    ("SELECT count(q.id) FROM generate_series(1, $n) g LEFT JOIN (SELECT id FROM shop.t1000 WHERE id < 4 OFFSET 0) q ON q.id <> g", $n * 3 - 3) }],
+  ['left before their end', 20, 60, sub { my ($n) = @_;
+    ("SELECT count(*) FROM generate_series(1, $n) g, LATERAL (SELECT n FROM shop.nokey WHERE n >= g LIMIT 1001) q", $n * 1001) }],
+);
+# LLVM is larger than anything that is looked for here
+$session->value("SET $_ = off") for qw(jit enable_hashjoin enable_mergejoin enable_material enable_memoize);
+for my $case (@again) {
+  my ($name, $few, $many, $query) = @$case;
+  my ($warm, $right) = $query->($few);
+  is($session->value($warm), $right, "$name: $few scans");
+  my $before = peak();
+  my $connections = $echo->connections;
+  my ($statement, $result) = $query->($many);
+  is($session->value($statement), $result, "$name: $many scans");
+  my $more = peak() - $before;
+  note "$name: $more kB";
+  cmp_ok($more, '<', 2_000, "$name: less than 2 MB more at the peak");
+  is($echo->connections, $connections, "$name: no further connection");
+}
+is($echo->requests, 10200, 'a request for each value');
+is(descriptors(), $open + 1, 'one more connection is kept');
 
 $session->close;
 

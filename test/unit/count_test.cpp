@@ -20,16 +20,6 @@ using test::Server;
 
 constexpr char kJson[] = "Content-Type: application/json\r\n";
 
-Request Prototype(const Server &server) {
-  Request request;
-  request.url = server.url();
-  request.label = "GET ";
-  request.allow_http = true;
-  request.allow_private_address = true;
-  request.max_retries = 0;
-  return request;
-}
-
 ReadQuery Query(const std::string &relation) {
   ReadQuery query;
   query.relation = relation;
@@ -69,7 +59,7 @@ TEST(Count, TotalsComeInTheOrderOfTheQuestions) {
     return Answer("206 Partial Content", "[]", std::string(kJson) + "Content-Range: */" + total + "\r\n");
   }));
   Session session;
-  CountReader counts(&session, Prototype(server), 0);
+  CountReader counts(&session, test::Prototype(server.url()), 0);
   for (const char *rows : {"12", "0", "18446744073709551615"}) {
     if (std::string(rows) == "0") {
       counts.AddNone();
@@ -89,7 +79,7 @@ TEST(Count, WithoutATotalThereIsNoCount) {
   for (const char *range : {"", "Content-Range: */*\r\n", "Content-Range: 0-4/5\r\n", "Content-Range: five\r\n"}) {
     Server server(Each([&](const std::string &) { return Answer("200 OK", "[]", std::string(kJson) + range); }));
     Session session;
-    CountReader counts(&session, Prototype(server), 0);
+    CountReader counts(&session, test::Prototype(server.url()), 0);
     ASSERT_TRUE(counts.Add(Query("t")));
     try {
       TakeAll(&session, &counts);
@@ -106,7 +96,7 @@ TEST(Count, RemoteErrorsKeepTheirCode) {
                   kJson);
   }));
   Session session;
-  CountReader counts(&session, Prototype(server), 0);
+  CountReader counts(&session, test::Prototype(server.url()), 0);
   ASSERT_TRUE(counts.Add(Query("t")));
   try {
     TakeAll(&session, &counts);
@@ -119,7 +109,7 @@ TEST(Count, RemoteErrorsKeepTheirCode) {
 TEST(Count, SendsNothingThatIsTooLong) {
   Server server(Each([](const std::string &) { return Answer("200 OK", "[]", kJson); }));
   Session session;
-  CountReader counts(&session, Prototype(server), 0);
+  CountReader counts(&session, test::Prototype(server.url()), 0);
   ReadQuery query = Query("t");
   query.where.push_back(Equals("note", std::string(kMaxTargetBytes, 'x')));
   EXPECT_FALSE(counts.Add(std::move(query)));

@@ -40,6 +40,13 @@ inline supabase::Request Get(const std::string &url) {
   return request;
 }
 
+// What readers make their requests of: the Data API's root, to which they append what they ask for.
+inline supabase::Request Prototype(const std::string &url, const std::string &path = "") {
+  supabase::Request request = Get(url + path);
+  request.label = "GET " + path;
+  return request;
+}
+
 inline supabase::Request Post(const std::string &url, const std::string &body) {
   supabase::Request request = Get(url);
   request.method = "POST";

@@ -81,8 +81,7 @@ PagerOptions Options(Paging paging, uint64_t fetch_size) {
 }
 
 Request Prototype(const Server &server) {
-  Request request = test::Get(server.url() + "/rest/v1");
-  request.label = "GET /rest/v1";
+  Request request = test::Prototype(server.url(), "/rest/v1");
   request.headers = {{"Accept-Profile", "public"}};
   request.secret_headers.emplace_back("apikey", Secret("k1"));
   return request;

@@ -266,15 +266,13 @@ struct ReadRun {
 ReadRun ReadAll(const Server &server, PagerOptions options) {
   Session session;
   RowCap cap;
-  Request prototype = test::Get(server.url());
-  prototype.label = "GET ";
   options.query.relation = "f";
   options.query.select = {{"a", false}};
   if (!options.query.function) options.query.function.emplace();
   options.query.function->hint = "the hint";
   ReadRun run;
   run.failure = ErrorOf([&] {
-    Reader reader(&session, prototype, Streams(std::move(options), {1, true}, &cap), 0);
+    Reader reader(&session, test::Prototype(server.url()), Streams(std::move(options), {1, true}, &cap), 0);
     for (;;) {
       Reader::Step step = reader.Next();
       if (step == Reader::Step::kWait) {

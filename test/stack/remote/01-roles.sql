@@ -36,6 +36,8 @@ grant usage on schema extensions to anon, authenticated, service_role;
 create extension citext schema extensions;
 create extension hstore schema extensions;
 create extension ltree schema extensions;
+create extension cube schema extensions;
+create extension seg schema extensions;
 
 -- anon may only read, so that a test that writes by mistake as anon is noticed
 grant usage on schema public to anon, authenticated, service_role;
