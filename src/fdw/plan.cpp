@@ -347,8 +347,8 @@ bool MayNeedRecheck(const RelInfo *info, List *trees, List *parameters) {
 void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   auto *info = static_cast<RelInfo *>(palloc0(sizeof(RelInfo)));
   rel->fdw_private = info;
-  Server *server = GetServerOptions(rel->serverid);
-  info->deparse = {root, rel, server, GetTableOptions(table_id, server), NIL, nullptr};
+  const Server *server = UseServer(rel->serverid);
+  info->deparse = {root, rel, server, UseTable(table_id, server), NIL, nullptr};
   for (int i = 0; i < info->deparse.table->natts; i++) {
     const Column *column = &info->deparse.table->columns[i];
     if (column->name != nullptr && column->key && !column->argument) info->key = lappend_int(info->key, i + 1);

@@ -288,8 +288,9 @@ void SetSelectAndOrder(ScanState *state) {
     const Column *column = state->attnos[i] > 0 ? &state->table->columns[state->attnos[i] - 1] : nullptr;
     const char *name = column != nullptr ? ToUtf8(column->name) : state->attnos[i] < 0 ? state->converters[i].name : "";
     const char *function = functions != NIL ? strVal(list_nth(functions, i)) : "";
-    bool const stand_in = column != nullptr && column->remote_type != nullptr;
-    bool const as_text = stand_in || GetTypeRule(state->converters[i].type).as_text;
+    // The type of an aggregate is its own.
+    bool const as_text =
+        column != nullptr && *function == '\0' ? column->as_text : GetTypeRule(state->converters[i].type).as_text;
     Guard([&] { query->select.push_back({name, as_text, function}); });
   }
   // What makes groups of columns alone.
@@ -365,8 +366,8 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   auto *state = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
   node->fdw_state = state;
   Oid const table_id = TableEntry(node)->relid;
-  state->server = GetServerOptions(GetForeignTable(table_id)->serverid);
-  state->table = GetTableOptions(table_id, state->server);
+  state->server = UseServer(GetForeignServerIdByRelId(table_id));
+  state->table = UseTable(table_id, state->server);
   state->plan = plan->fdw_private;
   state->groups = plan->scan.scanrelid == 0;
   state->descriptor = state->always_readable = -1;
