@@ -106,6 +106,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());
   if (!first_row) return;
   counters_.pages++;
+  counters_.text += bytes;
   counters_.rows += page.rows() - *first_row;
   ready_.push_back({std::move(page), *first_row});
 }

@@ -17,6 +17,7 @@ namespace supabase {
 // What a scan has cost so far; EXPLAIN (ANALYZE) and the trace read it.
 struct ReadCounters {
   uint64_t requests = 0, pages = 0, rows = 0, bytes = 0, retries = 0;
+  uint64_t text = 0;     // bytes of the pages, unpacked
   int64_t wait_us = 0;   // spent waiting for answers
   uint64_t counted = 0;  // rows of the relation by the server's estimate; 0: it was not asked
 

@@ -411,10 +411,19 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                        pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);
   List *expressions = split.parameters;
   List *limit = LimitParameters(root, &expressions, limited);
-  ScanPlan const plan = {split.trees,   columns, key,
-                         order,         limit,   RowsByKey(info, split.trees),
-                         info->reasons, recheck, path->path.pathkeys != NIL,
-                         NIL,           NIL,     split.arguments};
+  ScanPlan const plan = {split.trees,
+                         columns,
+                         key,
+                         order,
+                         limit,
+                         RowsByKey(info, split.trees),
+                         info->reasons,
+                         recheck,
+                         path->path.pathkeys != NIL,
+                         NIL,
+                         NIL,
+                         split.arguments,
+                         root->tuple_fraction <= 0};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);
 }
@@ -424,7 +433,8 @@ List *MakePlanPrivate(const ScanPlan *plan) {
   result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);
   result = lappend(result, makeInteger(plan->recheck));
   result = lappend(result, makeInteger(plan->ordered));
-  return lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
+  result = lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
+  return lappend(result, makeInteger(plan->all));
 }
 
 }  // namespace supabase::pg

@@ -76,6 +76,29 @@ int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
   return total;
 }
 
+// Whether the query is one whose rows all come in pages of the usual size, so that the first can be one for all. What
+// tells it from others is in `query`.
+bool TakesAll(const ScanState *state, List **query) {
+  if (state->groups || state->table->function != nullptr || state->table->fetch_size > 0 ||
+      PlanInteger(state, kPlanAll) == 0 || PlanInteger(state, kPlanAtMost) == 1) {
+    return false;
+  }
+  *query = list_make2(PlanList(state, kPlanColumns), PlanList(state, kPlanConditions));
+  return true;
+}
+
+// How many rows will come, if they are as many as the last time, and their size.
+void SetExpected(ScanState *state) {
+  PagerOptions *options = &state->objects->options;
+  List *query;
+  Brought last;
+  bool const known = TakesAll(state, &query) && LastBrought(state->server, state->table, state->identity, query, &last);
+  Guard([&] {
+    options->expected = known ? std::optional<uint64_t>(last.rows) : std::nullopt;
+    options->row_bytes = known ? static_cast<uint64_t>(last.bytes / last.rows) : 0;
+  });
+}
+
 void SetPaging(ScanState *state, int64 row_limit) {
   PagerOptions *options = &state->objects->options;
   int const at_most = PlanInteger(state, kPlanAtMost);
@@ -235,6 +258,17 @@ void LearnCount(ForeignScanState *node, ScanState *state) {
   if (rows > 0) RememberCount(state->server, state->table, state->identity, static_cast<double>(rows));
 }
 
+// One page had no room for a query's rows: the next time it may.
+void LearnBrought(ScanState *state) {
+  const ScanObjects *objects = state->objects;
+  if (!state->exhausted || state->recheck || objects->reader == nullptr) return;
+  ReadCounters const &counters = objects->reader->counters();
+  List *query;
+  if (counters.rows <= Pager::kFirstPage || counters.rows > Pager::kNextPage || !TakesAll(state, &query)) return;
+  RememberBrought(state->server, state->table, state->identity, query,
+                  {static_cast<double>(counters.rows), static_cast<double>(counters.text)});
+}
+
 }  // namespace
 
 void InitColumns(ScanState *state, TupleDesc desc) {
@@ -358,6 +392,7 @@ void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List 
   }
   state->never = !SetConditions(state->objects);
   SetPaging(state, RowLimit(state, values, isnull));
+  SetExpected(state);
   if (state->table->function != nullptr && !BindArguments(state, values, isnull)) state->never = true;
 }
 
@@ -379,11 +414,11 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->row_context =
       AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_DEFAULT_SIZES);
   InitColumns(state, node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
+  state->identity = EstimateIdentity(state->server, ActingUser(node));
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
   ResolveCredential(state->server, ActingUser(node),
                     state->table->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, &state->objects->credential);
-  state->identity = EstimateIdentity(state->server, ActingUser(node));
   state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
   state->session = GetSession();
   state->row_cap = GetRowCap(state->server);
@@ -457,6 +492,7 @@ void EndForeignScan(ForeignScanState *node) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   if (state == nullptr) return;
   LearnCount(node, state);
+  LearnBrought(state);
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;
   Guard([&] {
