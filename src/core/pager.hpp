@@ -108,6 +108,9 @@ class Pager {
   // Rows at the beginning of that page which the page before had already.
   size_t overlap() const noexcept { return overlap_; }
 
+  // Its rows are not to be asked for whole. Nothing may have been received.
+  void AskByName() { options_.query.whole = false; }
+
   // For cutting what is left into parts. Nothing may be under way when the end is moved.
   const PagerOptions &options() const noexcept { return options_; }
   const std::vector<std::string> &key_columns() const noexcept { return key_columns_; }

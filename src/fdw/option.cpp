@@ -510,6 +510,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   Relation relation = table_open(table_id, NoLock);
   TupleDesc desc = RelationGetDescr(relation);
   table->natts = desc->natts;
+  table->by_name = static_cast<bool *>(palloc0(sizeof(bool)));
   table->columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(desc->natts)));
   for (int i = 0; i < desc->natts; i++) {
     Form_pg_attribute attribute = TupleDescAttr(desc, i);

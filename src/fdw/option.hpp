@@ -77,6 +77,7 @@ struct Table {
   bool use_remote_estimate;
   double startup_cost;  // of one request, in the planner's units
   double tuple_cost;    // of a row that is transferred
+  bool *by_name;        // for scan.cpp to remember: whole rows were not worth asking for
   int natts;
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };

@@ -28,6 +28,8 @@ namespace {
 // Rows between two looks at the network while a page is consumed, so that the next one arrives meanwhile: a look costs
 // about a microsecond, a row about as much.
 constexpr size_t kPumpRows = 64;
+// Columns that are worth asking for as "*".
+constexpr int kLeastPlain = 4;
 
 // The foreign table's; a plan of groups has no relation of its own.
 RangeTblEntry *TableEntry(ForeignScanState *node) {
@@ -148,10 +150,24 @@ void Dropped(ForeignScanState *node, ScanState *state) {
   }
 }
 
+// Whether all columns of the table are fetched, most of them not as text.
+bool TakesWholeRows(const ScanState *state) {
+  const Table *table = state->table;
+  if (state->groups || state->system_columns || table->function != nullptr) return false;
+  int plain = 0, texts = 0;
+  for (int i = 0; i < table->natts; i++) {
+    const Column *column = &table->columns[i];
+    if (column->name == nullptr) continue;
+    (column->as_text ? texts : plain)++;
+  }
+  return state->column_count == plain + texts && plain >= kLeastPlain && texts <= plain / 2;
+}
+
 // Begins to read the query that BuildQuery made; the number of conditions that are too long to be sent.
 int StartReader(ScanState *state, const char *schema) {
   bool const allow_private = AllowPrivate(state->server);
   ScanObjects *objects = state->objects;
+  ChooseSelect(state);
   return Guard([&] {
     Request prototype;
     FillPrototype(state, &prototype, schema, allow_private);
@@ -377,6 +393,11 @@ List *PlanList(const ScanState *state, int which) {
   return static_cast<List *>(list_nth(state->plan, which));
 }
 
+void ChooseSelect(ScanState *state) {
+  bool const whole = PlanInteger(state, kPlanAtMost) == 1 && !*state->table->by_name && TakesWholeRows(state);
+  Guard([&] { state->objects->options.query.whole = whole; });
+}
+
 void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private) {
   FillRequest(prototype, state->server, schema, allow_private);
   if (state->table->function != nullptr) SetCallRequest(state->objects, state->server, schema, prototype);
@@ -493,6 +514,7 @@ void EndForeignScan(ForeignScanState *node) {
   if (state == nullptr) return;
   LearnCount(node, state);
   LearnBrought(state);
+  if (state->objects->reader != nullptr && state->objects->reader->whole_unfit()) *state->table->by_name = true;
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;
   Guard([&] {
