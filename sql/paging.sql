@@ -86,6 +86,15 @@ SELECT * FROM counters('SELECT a, b FROM shop.pairs');
 SELECT * FROM counters('SELECT n FROM shop.nokey');
 \c -
 SELECT * FROM counters('SELECT * FROM uncapped.pairs');
+\c -
+-- as many rows as the last time will have room in the first page; not where the query may stop early
+SELECT * FROM counters('SELECT * FROM uncapped.events WHERE id <= 4000');
+SELECT * FROM counters('SELECT * FROM uncapped.events WHERE id <= 4000');
+SELECT * FROM counters('SELECT * FROM uncapped.events WHERE id <= 3999');
+SELECT * FROM counters('SELECT * FROM uncapped.events WHERE id <= 4000 LIMIT 3');
+EXPLAIN (VERBOSE, COSTS OFF) DECLARE c CURSOR FOR SELECT * FROM uncapped.events WHERE id <= 4000;
+SELECT * FROM counters('SELECT id FROM uncapped.events WHERE id <= 4000');
+EXPLAIN (VERBOSE, COSTS OFF) SELECT EXISTS (SELECT FROM uncapped.events WHERE id <= 4000 OFFSET 1);
 ALTER SERVER shop OPTIONS (DROP max_parallel_requests);
 ALTER SERVER uncapped OPTIONS (DROP max_parallel_requests);
 

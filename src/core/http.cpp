@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -38,23 +37,6 @@ int64_t Now() noexcept {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
-
-// Blocks all signals for its lifetime. A resolver thread inherits the mask of the thread that starts it, and a signal
-// handler of PostgreSQL must not run there. Only curl_multi_socket_action starts one: it alone moves transfers on.
-class SignalBlock {
- public:
-  SignalBlock() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &previous_);
-  }
-  ~SignalBlock() { pthread_sigmask(SIG_SETMASK, &previous_, nullptr); }
-  SignalBlock(const SignalBlock &) = delete;
-  SignalBlock &operator=(const SignalBlock &) = delete;
-
- private:
-  sigset_t previous_{};
-};
 
 class Descriptor {
  public:
@@ -151,13 +133,14 @@ struct Session::Impl {
   void Arm() noexcept;
   int Count(State state) const noexcept;
 
-  static int OnSocket(CURL *easy, curl_socket_t socket, int what, void *self, void *watched) noexcept;
+  static int OnSocket(CURL *easy, curl_socket_t socket, int what, void *self, void *) noexcept;
   static int OnTimer(CURLM *multi, long timeout_ms, void *self) noexcept;
 
   HttpSettings settings;
   Descriptor epoll;
   Descriptor timer;
-  SocketTable sockets;
+  SocketTable sockets{epoll.get()};
+  SignalBlock signals;
   CURLM *multi = nullptr;
   int64_t curl_deadline = kNever;
   int64_t due = kNever;    // when somebody should look again
@@ -204,23 +187,10 @@ void Session::Impl::MakeMulti() {
   multi = made.release();
 }
 
-// `watched` is null for a socket that libcurl has not named before, or not since it was removed.
-int Session::Impl::OnSocket(CURL *, curl_socket_t socket, int what, void *self, void *watched) noexcept {
-  auto *session = static_cast<Impl *>(self);
-  const int epoll_fd = session->epoll.get();
-  if (what == CURL_POLL_REMOVE) {
-    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, socket, nullptr);  // closed already, perhaps
-    return 0;
-  }
-  epoll_event event{};
-  event.data.fd = socket;
-  event.events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U);
-  // The other way round when a closed socket's number was taken again, or one was left.
-  const int first = watched != nullptr ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  const int second = watched != nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-  if (epoll_ctl(epoll_fd, first, socket, &event) != 0 && epoll_ctl(epoll_fd, second, socket, &event) != 0) return -1;
-  if (watched == nullptr) curl_multi_assign(session->multi, socket, session);
-  return 0;
+int Session::Impl::OnSocket(CURL *, curl_socket_t socket, int what, void *self, void *) noexcept {
+  // CURL_POLL_REMOVE has neither bit.
+  const uint32_t events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0U) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0U);
+  return static_cast<Impl *>(self)->sockets.Watch(socket, events) ? 0 : -1;
 }
 
 int Session::Impl::OnTimer(CURLM *, long timeout_ms, void *self) noexcept {
@@ -296,6 +266,7 @@ void Session::Impl::ServeSockets() noexcept {
       if (read(fd, &expirations, sizeof(expirations)) > 0) armed = kNever;
       continue;
     }
+    if (!sockets.Wanted(fd)) continue;
     int what = 0;
     if ((events[i].events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
     if ((events[i].events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
@@ -315,8 +286,8 @@ void Session::Impl::NoteLate() noexcept {
 }
 
 void Session::Impl::Act(curl_socket_t socket, int events) noexcept {
-  const SignalBlock block;
   if (multi != nullptr && curl_multi_socket_action(multi, socket, events, &running) != CURLM_OK) FailAll();
+  signals.End();
 }
 
 void Session::Impl::Collect() noexcept {
@@ -455,7 +426,7 @@ HttpSettings &Session::settings() noexcept {
 std::unique_ptr<Transfer> Session::Send(Request request) {
   auto owned = std::make_unique<Transfer::Impl>(impl_.get(), std::move(request));
   Transfer::Impl *transfer = owned.get();
-  transfer->exchange = std::make_unique<Exchange>(transfer->request, impl_->settings, impl_->sockets);
+  transfer->exchange = std::make_unique<Exchange>(transfer->request, impl_->settings, impl_->sockets, impl_->signals);
   impl_->transfers.reserve(impl_->transfers.size() + 1);
   std::unique_ptr<Transfer> result(new Transfer(std::move(owned)));  // its destructor cleans up when Start throws
   impl_->transfers.push_back(transfer);

@@ -64,8 +64,8 @@ class Session {
   // Throws Error for a request that must not be sent: bad bytes in a header value (CR, LF, NUL), a scheme that is not
   // allowed. On a connection that is open the request has left when this returns.
   std::unique_ptr<Transfer> Send(Request request);
-  // Moves on what is ready; never blocks, never throws. All signals are blocked around libcurl's work on transfers, so
-  // that a resolver thread it starts inherits a full mask and no PostgreSQL signal handler runs there.
+  // Moves on what is ready; never blocks, never throws. All signals are blocked while libcurl may start a resolver
+  // thread, so that it inherits a full mask and no PostgreSQL signal handler runs there.
   void Pump() noexcept;
   // How many transfers are not done.
   int active() const noexcept;

@@ -5,10 +5,12 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <strings.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <new>
 #include <optional>
 
@@ -80,12 +82,20 @@ bool Exchange::MayConnect() const noexcept {
 
 void SocketTable::Add(int fd) {
   Remove(fd);
-  sockets_.push_back({fd, -1, -1});
+  sockets_.push_back({fd, -1, -1, 0, false});
 }
 
 void SocketTable::Remove(int fd) noexcept {
-  const auto is_it = [fd](const Socket &socket) { return socket.fd == fd; };
-  sockets_.erase(std::remove_if(sockets_.begin(), sockets_.end(), is_it), sockets_.end());
+  const Socket *const socket = Find(fd);
+  if (socket == nullptr) return;
+  if (socket->watched != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+  sockets_.erase(sockets_.begin() + (socket - sockets_.data()));
+}
+
+SocketTable::Socket *SocketTable::Find(int fd) noexcept {
+  const auto found =
+      std::find_if(sockets_.begin(), sockets_.end(), [fd](const Socket &socket) { return socket.fd == fd; });
+  return found != sockets_.end() ? &*found : nullptr;
 }
 
 int SocketTable::Find(int local_port, int peer_port) noexcept {
@@ -98,6 +108,46 @@ int SocketTable::Find(int local_port, int peer_port) noexcept {
     if (socket.local_port == local_port && socket.peer_port == peer_port) return socket.fd;
   }
   return -1;
+}
+
+bool SocketTable::Watch(int fd, uint32_t events) noexcept {
+  Socket *const socket = Find(fd);
+  if (socket != nullptr) socket->wanted = events != 0;
+  // What is left of a connection that is not used is that the peer ends it. It could always be written to.
+  if (socket != nullptr && events == 0 && socket->watched == EPOLLIN) return true;
+  if (socket != nullptr && events != 0 && socket->watched == events) return true;
+  if (socket != nullptr) socket->watched = events;
+  if (events == 0) {
+    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);  // closed already, perhaps
+    return true;
+  }
+  epoll_event event{};
+  event.data.fd = fd;
+  event.events = events;
+  // Only what libcurl opens for itself, such as its resolver's pipe, is not in the table.
+  return epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ||
+         (errno == EEXIST && epoll_ctl(epoll_fd_, EPOLL_CTL_MOD, fd, &event) == 0);
+}
+
+bool SocketTable::Wanted(int fd) noexcept {
+  Socket *const socket = Find(fd);
+  if (socket == nullptr || socket->wanted) return true;
+  if (socket->watched != 0) epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+  socket->watched = 0;
+  return false;
+}
+
+void SignalBlock::Begin() noexcept {
+  if (begun_) return;
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &previous_);
+  begun_ = true;
+}
+
+void SignalBlock::End() noexcept {
+  if (begun_) pthread_sigmask(SIG_SETMASK, &previous_, nullptr);
+  begun_ = false;
 }
 
 // Looks at a connection that served another request. Over plain HTTP/1.1 nothing may be waiting there: it would be
@@ -233,6 +283,12 @@ struct Callbacks {
     }
   }
 
+  // Called before a name is looked up, which may start a thread.
+  static int OnResolve(void *, void *, void *self) noexcept {
+    static_cast<Exchange *>(self)->signals_.Begin();
+    return 0;
+  }
+
   // Called for each address that the name has, so that what is checked is what is connected to: a name that resolves to
   // something else the second time gains nothing. CLOEXEC, because COPY … PROGRAM starts children.
   static curl_socket_t OnOpenSocket(void *self, curlsocktype, curl_sockaddr *address) noexcept {
@@ -283,6 +339,8 @@ void Exchange::SetCallbacks() {
   HTTP_SET_OPTION(CURLOPT_HEADERDATA, this);
   HTTP_SET_OPTION(CURLOPT_WRITEFUNCTION, Callbacks::OnBody);
   HTTP_SET_OPTION(CURLOPT_WRITEDATA, this);
+  HTTP_SET_OPTION(CURLOPT_RESOLVER_START_FUNCTION, Callbacks::OnResolve);
+  HTTP_SET_OPTION(CURLOPT_RESOLVER_START_DATA, this);
   HTTP_SET_OPTION(CURLOPT_OPENSOCKETFUNCTION, Callbacks::OnOpenSocket);
   HTTP_SET_OPTION(CURLOPT_OPENSOCKETDATA, this);
   HTTP_SET_OPTION(CURLOPT_CLOSESOCKETFUNCTION, Callbacks::OnCloseSocket);

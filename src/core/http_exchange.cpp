@@ -115,8 +115,8 @@ class Exchange::HeaderList {
   std::vector<curl_slist> nodes_;
 };
 
-Exchange::Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets)
-    : request_(request), settings_(settings), sockets_(sockets) {
+Exchange::Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets, SignalBlock &signals)
+    : request_(request), settings_(settings), sockets_(sockets), signals_(signals) {
   proxied_ = !settings.proxy.empty();
   CheckRequest();
   CheckUrl();

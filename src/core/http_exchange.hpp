@@ -3,6 +3,7 @@
 // Internal to http*.cpp. One request on libcurl's easy interface: its options, its callbacks, and what they found.
 // Which multi handle it runs in, and when it runs again, is http.cpp's business.
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,28 +35,53 @@ enum class Flaw {
   kUnframed,  // the body would end where the connection ends, so that a cut cannot be seen
 };
 
-// The open sockets of a session. libcurl names a connection to its callbacks by its ports only.
+// The open sockets of a session, and what an epoll set watches of them. libcurl names a connection to its callbacks by
+// its ports only. It loses interest in a connection after every request; such a socket stays in the set until
+// something happens on it, since the next request comes soon and would put it back, at two system calls for each.
 class SocketTable {
  public:
+  explicit SocketTable(int epoll_fd) noexcept : epoll_fd_(epoll_fd) {}
   void Add(int fd);
   void Remove(int fd) noexcept;
   // -1 when there is none.
   int Find(int local_port, int peer_port) noexcept;
   size_t count() const noexcept { return sockets_.size(); }
+  // Watches a socket, which need not be in the table, for these events of epoll; for none: no longer. False when that
+  // is not possible.
+  bool Watch(int fd, uint32_t events) noexcept;
+  // Whether libcurl wants to know what happened on a socket; one that it does not is watched no longer.
+  bool Wanted(int fd) noexcept;
 
  private:
   struct Socket {
     int fd;
     int local_port, peer_port;  // -1: not asked for yet, or not connected then
+    uint32_t watched;           // in the set for these events; 0: not in it
+    bool wanted;
   };
+  Socket *Find(int fd) noexcept;
+
+  int epoll_fd_;
   std::vector<Socket> sockets_;
+};
+
+// All signals blocked, from the first look at a name until the end of its scope. A resolver thread inherits the mask of
+// the thread that starts it, and a signal handler of PostgreSQL must not run there.
+class SignalBlock {
+ public:
+  void Begin() noexcept;
+  void End() noexcept;
+
+ private:
+  bool begun_ = false;
+  sigset_t previous_{};
 };
 
 class Exchange {
  public:
-  // Throws Error for a request that must not be sent. Keeps references to all three; `sockets` must outlive the
+  // Throws Error for a request that must not be sent. Keeps references to all four; `sockets` must outlive the
   // connections too.
-  Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets);
+  Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets, SignalBlock &signals);
   ~Exchange();
   Exchange(const Exchange &) = delete;
   Exchange &operator=(const Exchange &) = delete;
@@ -114,6 +140,7 @@ class Exchange {
   const Request &request_;
   const HttpSettings &settings_;
   SocketTable &sockets_;
+  SignalBlock &signals_;
   std::string host_;       // as in the URL
   std::string authority_;  // host:port
   bool https_ = false;

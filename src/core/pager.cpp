@@ -58,12 +58,20 @@ Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), 
   finished_ = options_.row_limit == 0;
 }
 
+uint64_t Pager::LaterPage() const {
+  return std::min(kNextPage, options_.page_bytes / std::max<uint64_t>(row_bytes_, 1) + 1);
+}
+
+uint64_t Pager::FirstPage() const {
+  if (!options_.expected || row_bytes_ == 0 || cap_->Exact(asked_at_ms_)) return kFirstPage;
+  // There may be some more meanwhile.
+  uint64_t const wanted = *options_.expected + *options_.expected / 4;
+  return wanted > kFirstPage && wanted <= LaterPage() ? LaterPage() : kFirstPage;
+}
+
 uint64_t Pager::PageSize() const {
   uint64_t size = options_.fetch_size;
-  if (size == 0) {
-    bool const small = first_ && options_.small_first_page;
-    size = small ? kFirstPage : std::min(kNextPage, options_.page_bytes / std::max<uint64_t>(row_bytes_, 1) + 1);
-  }
+  if (size == 0) size = first_ && options_.small_first_page ? FirstPage() : LaterPage();
   if (options_.row_limit) size = std::min(size, *options_.row_limit - received_);
   return size;
 }
@@ -110,8 +118,10 @@ PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   // not for a part of a table.
   bool const known = known_.Exact(now_ms) || known_.NotBelow(now_ms) >= asked_ || options_.at_most == 1;
   // With groups the count would be that of the rows they are made of.
-  counts_ = request.want_count = first_ && !part && !known && asked_ != options_.row_limit && !aggregates();
-  bool const few = options_.at_most && *options_.at_most <= asked_;
+  // Nor where a page has room for all rows that are expected: asking whether there are more is cheaper.
+  bool const roomy = options_.fetch_size == 0 && asked_ > kFirstPage;
+  counts_ = request.want_count = first_ && !part && !known && !roomy && asked_ != options_.row_limit && !aggregates();
+  bool const few = roomy || (options_.at_most && *options_.at_most <= asked_);
   request.want_plan = first_ && options_.want_plan && !request.want_count && !few && !aggregates();
   return request;
 }

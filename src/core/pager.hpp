@@ -60,9 +60,11 @@ struct PagerOptions {
   std::optional<uint64_t> at_most;    // rows there can be at the most (every key column is compared with a constant)
   KeyRange range;                     // kKeyset: the part to read
   bool small_first_page = true;       // the query may want a few rows only
-  bool want_plan = false;             // ask for the planner's estimate of the rows where no better count is asked for
-  uint64_t page_bytes = 8'000'000;    // what an answer may have, as far as the rows before tell
-  uint64_t row_bytes = 0;             // of an average row, when it is known before the first page
+  // Rows that will come and are all wanted, as far as is known, with row_bytes: a first page may have room for them.
+  std::optional<uint64_t> expected;
+  bool want_plan = false;           // ask for the planner's estimate of the rows where no better count is asked for
+  uint64_t page_bytes = 8'000'000;  // what an answer may have, as far as the rows before tell
+  uint64_t row_bytes = 0;           // of an average row, when it is known before the first page
 };
 
 struct PageRequest {
@@ -75,7 +77,8 @@ struct PageRequest {
 // saying so: a page shorter than what was asked for is the end only when the cap is known not to have cut it.
 class Pager {
  public:
-  // First page when nothing is known: what hosted projects cap a page at. Later pages: near the optimum measured for
+  // First page when nothing is known: what hosted projects cap a page at. One of all rows that are expected, where they
+  // would make one of those to come. Later pages: near the optimum measured for
   // throughput, a few MB of memory; fewer rows when they are so wide that a page would be more than page_bytes.
   static constexpr uint64_t kFirstPage = 1'000;
   static constexpr uint64_t kNextPage = 10'000;
@@ -105,6 +108,9 @@ class Pager {
   // Rows at the beginning of that page which the page before had already.
   size_t overlap() const noexcept { return overlap_; }
 
+  // Its rows are not to be asked for whole. Nothing may have been received.
+  void AskByName() { options_.query.whole = false; }
+
   // For cutting what is left into parts. Nothing may be under way when the end is moved.
   const PagerOptions &options() const noexcept { return options_; }
   const std::vector<std::string> &key_columns() const noexcept { return key_columns_; }
@@ -128,6 +134,8 @@ class Pager {
 
  private:
   uint64_t PageSize() const;
+  uint64_t LaterPage() const;
+  uint64_t FirstPage() const;
   PageRequest NextCall(int64_t now_ms);
   void ReceivedCall(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms);
   bool IsCall() const noexcept { return options_.paging == Paging::kOnce || options_.paging == Paging::kRepeat; }

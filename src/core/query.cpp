@@ -163,10 +163,11 @@ void AppendConjunct(std::string &out, const Condition &condition) {
   }
 }
 
-void AppendSelect(std::string &out, const std::vector<SelectColumn> &select) {
-  out += "select=";
+void AppendSelect(std::string &out, const std::vector<SelectColumn> &select, bool whole) {
+  out += whole ? "select=*" : "select=";
   for (size_t i = 0; i < select.size(); ++i) {
-    if (i > 0) out += ',';
+    if (whole && !select[i].as_text) continue;
+    if (i > 0 || whole) out += ',';
     out.append("c").append(std::to_string(i)).append(":");
     if (!select[i].name.empty()) out += QueryEncode(QuoteName(select[i].name));
     if (!select[i].function.empty()) {
@@ -193,7 +194,8 @@ std::string Head(const ReadQuery &query) {
   RefuseNul(query.relation);
   std::string head = (query.function ? "/rpc/" : "/") + PercentEncode(query.relation) + "?";
   // Plain values have no column to select.
-  if (!query.function || query.function->result == FunctionSource::Result::kRows) AppendSelect(head, query.select);
+  if (!query.function || query.function->result == FunctionSource::Result::kRows)
+    AppendSelect(head, query.select, query.whole);
   if (query.function && !query.function->arguments.empty()) {
     head.append(head.back() == '?' ? "" : "&").append(query.function->arguments);
   }
@@ -293,7 +295,7 @@ std::string BuildWriteTarget(const ReadQuery &rows, const std::vector<std::strin
   };
   list("columns", columns);
   list("on_conflict", on_conflict);
-  if (!rows.select.empty()) AppendSelect(parameters += '&', rows.select);
+  if (!rows.select.empty()) AppendSelect(parameters += '&', rows.select, false);
   for (const Condition &condition : rows.where)
     AppendConjunct(parameters += '&', condition);
   if (!parameters.empty()) parameters.front() = '?';

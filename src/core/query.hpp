@@ -123,7 +123,10 @@ struct ReadQuery {
   std::string relation;  // or the function's name
   std::optional<FunctionSource> function;
   std::vector<SelectColumn> select;  // must not be empty; the n-th is aliased c<n>, counted from 0
-  std::vector<Condition> where;      // conjuncts, each normalized (kDepends)
+  // Ask for "*" in place of the columns that are not fetched as text: see whole_rows.hpp. Of a relation, without
+  // aggregates.
+  bool whole = false;
+  std::vector<Condition> where;  // conjuncts, each normalized (kDepends)
   std::vector<OrderItem> order;
   std::optional<uint64_t> limit;
   std::optional<uint64_t> offset;

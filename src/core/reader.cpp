@@ -9,6 +9,7 @@
 #include "jwt.hpp"
 #include "problem.hpp"
 #include "rpc.hpp"
+#include "whole_rows.hpp"
 
 namespace supabase {
 namespace {
@@ -93,6 +94,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   counters_.retries += static_cast<uint64_t>(response.retries);
   refused_ = refused_ || (streams_.aggregates() && RefusesAggregates(response));
   if (refused_) return;
+  if (ask.query.whole && !TakeWhole(ask, response)) return;
   if (streams_.function()) TakeCall(*streams_.function(), transfer, ask.query.select.size());
   if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer.request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
@@ -106,8 +108,26 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   std::optional<size_t> const first_row = streams_.Received(ask.id, page, range, bytes, MonotonicMs());
   if (!first_row) return;
   counters_.pages++;
+  counters_.text += bytes;
   counters_.rows += page.rows() - *first_row;
   ready_.push_back({std::move(page), *first_row});
+}
+
+// False when the columns must be asked for by name: a role may be granted some only, a column may be one that "*" does
+// not have, or none at all, which the answer to that will say.
+bool Reader::TakeWhole(const Ask &ask, Response &response) {
+  bool const refused = response.status >= 400 && response.status < 500;
+  if (!refused && response.status != 200 && response.status != 206) return true;
+  whole_unfit_ = refused || response.body.size() > kLargestWhole;
+  std::optional<std::string> rows;
+  if (!refused) rows = AliasWholeRows(response.body, ask.query.select);
+  if (rows) {
+    response.body = std::move(*rows);
+    return true;
+  }
+  whole_unfit_ = true;
+  streams_.AskByName(ask.id);
+  return false;
 }
 
 bool Reader::HasRoom() const {

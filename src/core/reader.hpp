@@ -19,6 +19,7 @@ struct ReadCounters {
   uint64_t requests = 0, pages = 0, rows = 0, bytes = 0, retries = 0;
   int64_t wait_us = 0;   // spent waiting for answers
   uint64_t counted = 0;  // rows of the relation by the server's estimate; 0: it was not asked
+  uint64_t text = 0;     // bytes of the pages, unpacked
 
   void Add(const ReadCounters &other) noexcept {
     requests += other.requests;
@@ -27,6 +28,7 @@ struct ReadCounters {
     bytes += other.bytes;
     retries += other.retries;
     wait_us += other.wait_us;
+    text += other.text;
   }
 };
 
@@ -54,12 +56,19 @@ class Reader {
   bool OnlyPage() const noexcept { return counters_.pages == 1 && streams_.finished() && ready_.empty(); }
   int dropped() const noexcept { return streams_.dropped(); }
   ReadCounters &counters() noexcept { return counters_; }
+  // Rows that were asked for whole were not worth it: they lacked columns or had too much beside them, or the server
+  // refused.
+  bool whole_unfit() const noexcept { return whole_unfit_; }
   // An answer that was taken, for the trace, each once; null when there is none. Lives until the next call.
   const AnswerTrace *NextTrace();
 
  private:
   // Bytes of pages that are kept, read and under way: more is asked for only when something else would stand still.
   static constexpr uint64_t kMaxBytes = 32'000'000;
+
+  // A row of more bytes may have columns that nobody wants, or large ones that come twice because they are fetched as
+  // text too: that costs more than it saves.
+  static constexpr size_t kLargestWhole = 8'000;
 
   struct UnderWay {
     Ask ask;
@@ -72,6 +81,7 @@ class Reader {
 
   void Collect();
   void Take(const Ask &ask, Transfer &transfer);
+  bool TakeWhole(const Ask &ask, Response &response);
   void Send();
   bool HasRoom() const;
 
@@ -83,7 +93,7 @@ class Reader {
   std::deque<ReadyPage> ready_;
   ReadyPage page_;
   std::exception_ptr failure_;  // thrown when the pages that came before are read
-  bool started_ = false, refused_ = false;
+  bool started_ = false, refused_ = false, whole_unfit_ = false;
   ReadCounters counters_;
   std::deque<AnswerTrace> traces_;
   AnswerTrace trace_;

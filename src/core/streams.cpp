@@ -109,12 +109,25 @@ Ask Streams::AskProbe(const ReadQuery &probe) {
   return {next_id_++, {BuildTarget(probe)}, probe, 0};
 }
 
-std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::optional<ContentRange> &range,
-                                        uint64_t bytes, int64_t now_ms) {
+Streams::UnderWay Streams::TakeUnderWay(size_t id) {
   auto const found = std::find_if(under_way_.begin(), under_way_.end(), [id](const UnderWay &u) { return u.id == id; });
   if (found == under_way_.end()) throw Error(sqlstate::kFdwError, "answer to no request");
   UnderWay const answered = *found;
   under_way_.erase(found);
+  return answered;
+}
+
+void Streams::AskByName(size_t id) {
+  Stream *stream = TakeUnderWay(id).stream;
+  stream->under_way = false;
+  stream->pager.AskByName();
+  // It has no page yet.
+  more_ = true;
+}
+
+std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::optional<ContentRange> &range,
+                                        uint64_t bytes, int64_t now_ms) {
+  UnderWay const answered = TakeUnderWay(id);
   if (answered.stream == nullptr) {
     // The range may be at its end before it is split.
     if (split_ == nullptr || answered.split != splits_) return std::nullopt;

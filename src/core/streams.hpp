@@ -55,6 +55,8 @@ class Streams {
   bool HasNext();
   // That request.
   Ask Next(int64_t now_ms);
+  // The answer to a request for whole rows was of no use: the same is asked for again, by the names of the columns.
+  void AskByName(size_t id);
   // The answer to it. Returns the first row of the page that no page had before; nullopt when it is no page of the
   // relation. Throws as Pager does.
   std::optional<size_t> Received(size_t id, const Page &page, const std::optional<ContentRange> &range, uint64_t bytes,
@@ -94,6 +96,7 @@ class Streams {
   bool Splittable(const Stream &stream) const;
   static uint64_t Rest(const Stream &stream);
   uint64_t Skip(const Stream &stream) const;
+  UnderWay TakeUnderWay(size_t id);
   Stream *Idle() const noexcept;
   Ask AskPage(Stream *stream, int64_t now_ms);
   Ask AskProbe(const ReadQuery &probe);

@@ -85,8 +85,9 @@ static WaitEventSet *WaitSet(const Session *session) {
 #endif
     latch = MyLatch;
     (void)AddWaitEventToSet(set, WL_LATCH_SET, PGINVALID_SOCKET, latch, nullptr);
-    (void)AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
     (void)AddWaitEventToSet(set, WL_SOCKET_READABLE, session->fd(), nullptr, nullptr);
+    // A server of one process alone (postgres --single) has no postmaster.
+    if (IsUnderPostmaster) (void)AddWaitEventToSet(set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, nullptr, nullptr);
     watched = session;
   }
   if (latch != MyLatch) {

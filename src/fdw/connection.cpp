@@ -1,5 +1,6 @@
 #include "fdw/connection.hpp"
 
+#include <cstring>
 #include <map>
 #include <string>
 
@@ -56,9 +57,21 @@ void RememberAggregates(const Server *server, Aggregates seen) {
   });
 }
 
-bool AllowPrivate(const Server *server) {
+// What the setting says of a server's host now.
+static const HostAccess *Access(const Server *server) {
   const char *list = setting_allowed_hosts;
-  return server->superuser_owned || Guard([&] { return HostListedLiterally(server->host, list); });
+  HostAccess *access = server->access;
+  if (access->setting != nullptr && strcmp(access->setting, list) == 0) return access;
+  if (access->setting != nullptr) pfree(const_cast<char *>(access->setting));
+  access->setting = nullptr;
+  access->covered = Guard([&] { return HostMatches(server->host, list); });
+  access->listed = Guard([&] { return HostListedLiterally(server->host, list); });
+  access->setting = MemoryContextStrdup(GetMemoryChunkContext(access), list);
+  return access;
+}
+
+bool AllowPrivate(const Server *server) {
+  return server->superuser_owned || Access(server)->listed;
 }
 
 void TraceAnswer(const AnswerTrace &answer) {
@@ -69,9 +82,7 @@ void TraceAnswer(const AnswerTrace &answer) {
 }
 
 void CheckHostAllowed(const Server *server) {
-  const char *list = setting_allowed_hosts;
-  bool const covered = Guard([&] { return HostMatches(server->host, list); });
-  if (covered) return;
+  if (Access(server)->covered) return;
   bool const loopback = Guard([&] { return ParseBaseUrl("url", server->rest_url).IsLoopback(); });
   if (loopback && server->superuser_owned) return;
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

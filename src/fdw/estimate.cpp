@@ -25,9 +25,12 @@ namespace {
 constexpr int64 kTrustUs = INT64CONST(300'000'000);
 // Counts kept at once; a session that changes its user for each transaction makes new ones all the time.
 constexpr size_t kMaxCounts = 1000;
+// Queries of a table that are remembered at once.
+constexpr size_t kMaxQueries = 20;
 
 struct Count {
   double rows;
+  double bytes;
   int64 at;  // TimestampTz
 };
 // By user and query. Process-wide and never freed, like the HTTP session.
@@ -35,21 +38,32 @@ std::map<std::string, Count> *counts = nullptr;
 // Whether a plan may rest on one of them.
 bool counts_used = false;
 
+// The same by table, user and query, for tables of which there is any.
+std::map<Oid, std::map<std::string, Count>> *brought_by_table = nullptr;
+
 // A user mapping or a server has changed: the same local user may be another remote one now.
 void ForgetCounts(Datum, int, uint32) {
   counts->clear();
+  if (brought_by_table != nullptr) brought_by_table->clear();
+}
+
+void Prepare() {
+  if (counts != nullptr) return;
+  Guard([&] { counts = new std::map<std::string, Count>(); });
+  CacheRegisterSyscacheCallback(USERMAPPINGOID, ForgetCounts, Datum(0));
+  CacheRegisterSyscacheCallback(FOREIGNSERVEROID, ForgetCounts, Datum(0));
+}
+
+bool Trusted(const Count &count, int64 now) {
+  return now - count.at <= kTrustUs && now >= count.at;
 }
 
 void Remember(const char *key, double rows) {
   int64 const now = GetCurrentTimestamp();
-  if (counts == nullptr) {
-    Guard([&] { counts = new std::map<std::string, Count>(); });
-    CacheRegisterSyscacheCallback(USERMAPPINGOID, ForgetCounts, Datum(0));
-    CacheRegisterSyscacheCallback(FOREIGNSERVEROID, ForgetCounts, Datum(0));
-  }
+  Prepare();
   Guard([&] {
     if (counts->size() >= kMaxCounts) counts->clear();
-    (*counts)[key] = {rows, now};
+    (*counts)[key] = {rows, 0, now};
   });
 }
 
@@ -58,7 +72,7 @@ bool Recall(const char *key, double *rows) {
   int64 const now = GetCurrentTimestamp();
   bool const found = Guard([&] {
     auto const at = counts->find(key);
-    if (at == counts->end() || now - at->second.at > kTrustUs || now < at->second.at) return false;
+    if (at == counts->end() || !Trusted(at->second, now)) return false;
     *rows = at->second.rows;
     return true;
   });
@@ -164,6 +178,36 @@ void RememberCount(const Server *server, const Table *table, const char *identit
 
 bool CachedCount(const Server *server, const Table *table, const char *identity, double *rows) {
   return identity != nullptr && Recall(CountKey(server, table, identity, ""), rows);
+}
+
+void RememberBrought(const Server *server, const Table *table, const char *identity, List *query, Brought brought) {
+  if (identity == nullptr) return;
+  const char *key = CountKey(server, table, identity, nodeToString(query));
+  int64 const now = GetCurrentTimestamp();
+  Prepare();
+  Guard([&] {
+    if (brought_by_table == nullptr) brought_by_table = new std::map<Oid, std::map<std::string, Count>>();
+    if (brought_by_table->size() >= kMaxCounts) brought_by_table->clear();
+    auto &of_table = (*brought_by_table)[table->id];
+    if (of_table.size() >= kMaxQueries) of_table.clear();
+    of_table[key] = {brought.rows, brought.bytes, now};
+  });
+}
+
+bool LastBrought(const Server *server, const Table *table, const char *identity, List *query, Brought *brought) {
+  if (identity == nullptr || brought_by_table == nullptr) return false;
+  Oid const table_id = table->id;
+  // Making the text takes longer than finding it.
+  if (Guard([&] { return brought_by_table->count(table_id) == 0; })) return false;
+  const char *key = CountKey(server, table, identity, nodeToString(query));
+  int64 const now = GetCurrentTimestamp();
+  return Guard([&] {
+    auto const &of_table = brought_by_table->at(table_id);
+    auto const at = of_table.find(key);
+    if (at == of_table.end() || !Trusted(at->second, now)) return false;
+    *brought = {at->second.rows, at->second.bytes};
+    return true;
+  });
 }
 
 bool RemoteEstimate(const DeparseContext *context, List *remote, const char *identity, List **unasked, double *rows) {

@@ -22,6 +22,15 @@ void RememberCount(const Server *server, const Table *table, const char *identit
 // Finds it; false when it is not known.
 bool CachedCount(const Server *server, const Table *table, const char *identity, double *rows);
 
+// What a query brought the last time: rows, and bytes of JSON.
+struct Brought {
+  double rows, bytes;
+};
+// Keeps it, by what tells the query from others of the table.
+void RememberBrought(const Server *server, const Table *table, const char *identity, List *query, Brought brought);
+// Finds it; false when it is not known.
+bool LastBrought(const Server *server, const Table *table, const char *identity, List *query, Brought *brought);
+
 // Asks the remote planner how many rows the conditions select (option use_remote_estimate). `remote` are the shipped
 // RestrictInfos; those whose values are not known before execution are not asked about and are returned in `unasked`.
 // False when nothing was asked: no identity, or no right to read the table.

@@ -10,6 +10,7 @@ namespace {
 const char *RequestText(ScanState *state, List *more, bool count) {
   BuildQuery(state, nullptr, nullptr, more);
   if (state->never) return "none: the conditions can never be true";
+  if (!count) ChooseSelect(state);
   auto *text = Own<std::string>(CurrentMemoryContext);
   ScanObjects *objects = state->objects;
   Guard([&] {

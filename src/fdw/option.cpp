@@ -8,6 +8,7 @@
 
 #include "fdw/bridge.hpp"
 #include "fdw/postgres.hpp"
+#include "fdw/type.hpp"
 
 extern "C" {
 #include "access/genam.h"
@@ -373,6 +374,7 @@ Server *GetServerOptions(Oid server_id) {
   const char *type = foreign->servertype != nullptr ? foreign->servertype : "project";
   server->management = strcmp(type, "management") == 0;
   server->superuser_owned = superuser_arg(foreign->owner);
+  server->access = static_cast<HostAccess *>(palloc0(sizeof(HostAccess)));
   if (server->management) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("server \"%s\" has type \"management\", which this version cannot query", server->name)));
@@ -483,7 +485,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   const char *schema = FindOption(foreign->options, "schema_name");
   const char *name = FindOption(foreign->options, "table_name");
   SetFunction(table, foreign->options);
-  table->schema_name = schema != nullptr ? schema : server->schema_name;
+  table->schema_name = schema != nullptr ? schema : pstrdup(server->schema_name);
   table->table_name = table->function != nullptr ? table->function : name != nullptr ? name : get_rel_name(table_id);
   table->fetch_size = static_cast<int>(RealOption(foreign->options, "fetch_size", 0, server->fetch_size));
   table->max_parallel_requests =
@@ -508,6 +510,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   Relation relation = table_open(table_id, NoLock);
   TupleDesc desc = RelationGetDescr(relation);
   table->natts = desc->natts;
+  table->by_name = static_cast<bool *>(palloc0(sizeof(bool)));
   table->columns = static_cast<Column *>(palloc0(sizeof(Column) * static_cast<Size>(desc->natts)));
   for (int i = 0; i < desc->natts; i++) {
     Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -518,6 +521,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
     column->name = remote != nullptr ? remote : pstrdup(NameStr(attribute->attname));
     column->remote_type = FindOption(options, "remote_type");
     column->key = BoolOption(options, "key", false);
+    column->as_text = column->remote_type != nullptr || GetTypeRule(attribute->atttypid).as_text;
     column->argument = table->function != nullptr && BoolOption(options, "rpc_argument", false);
     // PostgREST's name for plain values, in filters and orders.
     if (table->function_result != FunctionResult::kRows && !column->argument) column->name = "pgrst_scalar";

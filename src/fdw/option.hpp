@@ -5,11 +5,18 @@
 namespace supabase::pg {
 
 // Options of servers, user mappings, tables and columns: what exists, what a value may be, and the effective values of
-// one server or table. Everything returned is palloc'd in the current memory context and holds no secret.
+// one server or table. Nothing here holds a secret.
 
 // Whether a server aggregates. kUnknown: the option is "auto".
 enum class Aggregates { kUnknown, kAllowed, kRefused };
 enum class SessionAuth { kAlways, kIgnore, kSetter };
+
+// Whether a server's host may be asked, by a value of supabase_fdw.allowed_hosts.
+struct HostAccess {
+  const char *setting;  // that value; NULL: not looked at yet
+  bool covered;         // it covers the host
+  bool listed;          // it names the host itself
+};
 
 struct Server {
   Oid id;
@@ -32,6 +39,7 @@ struct Server {
   double request_timeout;  // seconds
   int max_retries;
   double max_response_size;  // bytes
+  HostAccess *access;        // for connection.cpp to remember
 };
 
 struct Column {
@@ -39,6 +47,7 @@ struct Column {
   const char *remote_type;  // set when the remote type differs from the local one; NULL else
   bool key;
   bool argument;  // of the function that the table shows
+  bool as_text;   // fetched as text, because its JSON form would lose something
   bool text_ordering;
 };
 
@@ -68,15 +77,20 @@ struct Table {
   bool use_remote_estimate;
   double startup_cost;  // of one request, in the planner's units
   double tuple_cost;    // of a row that is transferred
+  bool *by_name;        // for scan.cpp to remember: whole rows were not worth asking for
   int natts;
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };
 
-// Effective options. Raise HV00N-class errors for a server without an address.
+// Effective options, palloc'd in the current memory context. Raise HV00N-class errors for a server without an address.
 Server *GetServerOptions(Oid server_id);
+Table *GetTableOptions(Oid table_id, const Server *server);
+// The same from a cache of the backend, which forgets what a catalog change may concern. They live as long as the
+// current memory context.
+const Server *UseServer(Oid server_id);
+const Table *UseTable(Oid table_id, const Server *server);
 // By name, or the only project server of the database when `name` is NULL.
 Server *GetServerByName(const char *name);
-Table *GetTableOptions(Oid table_id, const Server *server);
 
 // How many project servers of this wrapper the database has.
 int CountProjectServers();

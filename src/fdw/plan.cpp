@@ -351,8 +351,8 @@ bool MayNeedRecheck(const RelInfo *info, List *trees, List *parameters) {
 void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   auto *info = static_cast<RelInfo *>(palloc0(sizeof(RelInfo)));
   rel->fdw_private = info;
-  Server *server = GetServerOptions(rel->serverid);
-  info->deparse = {root, rel, server, GetTableOptions(table_id, server), NIL, nullptr};
+  const Server *server = UseServer(rel->serverid);
+  info->deparse = {root, rel, server, UseTable(table_id, server), NIL, nullptr};
   for (int i = 0; i < info->deparse.table->natts; i++) {
     const Column *column = &info->deparse.table->columns[i];
     if (column->name != nullptr && column->key && !column->argument) info->key = lappend_int(info->key, i + 1);
@@ -415,10 +415,19 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                        pathkeys_contained_in(root->sort_pathkeys, path->path.pathkeys);
   List *expressions = split.parameters;
   List *limit = LimitParameters(root, &expressions, limited);
-  ScanPlan const plan = {split.trees,   columns, key,
-                         order,         limit,   RowsByKey(info, split.trees),
-                         info->reasons, recheck, path->path.pathkeys != NIL,
-                         NIL,           NIL,     split.arguments};
+  ScanPlan const plan = {split.trees,
+                         columns,
+                         key,
+                         order,
+                         limit,
+                         RowsByKey(info, split.trees),
+                         info->reasons,
+                         recheck,
+                         path->path.pathkeys != NIL,
+                         NIL,
+                         NIL,
+                         split.arguments,
+                         root->tuple_fraction <= 0};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);
 }
@@ -428,7 +437,8 @@ List *MakePlanPrivate(const ScanPlan *plan) {
   result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);
   result = lappend(result, makeInteger(plan->recheck));
   result = lappend(result, makeInteger(plan->ordered));
-  return lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
+  result = lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
+  return lappend(result, makeInteger(plan->all));
 }
 
 }  // namespace supabase::pg

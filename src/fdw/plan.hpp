@@ -23,6 +23,7 @@ enum PlanPrivate {
   kPlanFunctions,   // Strings, aggregate function by column ("": none), of a plan whose rows are groups; NIL otherwise
   kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
   kPlanArguments,   // of a function: (Integer column, Integer parameter or kNullValue) each
+  kPlanAll,         // Integer: whether all rows are wanted, as far as the planner knows
 };
 
 // The same as values, for making it.
@@ -32,6 +33,7 @@ struct ScanPlan {
   List *reasons;
   bool recheck, ordered;
   List *functions, *counts, *arguments;
+  bool all = false;
 };
 List *MakePlanPrivate(const ScanPlan *plan);
 

@@ -28,6 +28,8 @@ namespace {
 // Rows between two looks at the network while a page is consumed, so that the next one arrives meanwhile: a look costs
 // about a microsecond, a row about as much.
 constexpr size_t kPumpRows = 64;
+// Columns that are worth asking for as "*".
+constexpr int kLeastPlain = 4;
 
 // The foreign table's; a plan of groups has no relation of its own.
 RangeTblEntry *TableEntry(ForeignScanState *node) {
@@ -74,6 +76,29 @@ int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
     if (value < 0 || pg_add_s64_overflow(total, value, &total)) return -1;
   }
   return total;
+}
+
+// Whether the query is one whose rows all come in pages of the usual size, so that the first can be one for all. What
+// tells it from others is in `query`.
+bool TakesAll(const ScanState *state, List **query) {
+  if (state->groups || state->table->function != nullptr || state->table->fetch_size > 0 ||
+      PlanInteger(state, kPlanAll) == 0 || PlanInteger(state, kPlanAtMost) == 1) {
+    return false;
+  }
+  *query = list_make2(PlanList(state, kPlanColumns), PlanList(state, kPlanConditions));
+  return true;
+}
+
+// How many rows will come, if they are as many as the last time, and their size.
+void SetExpected(ScanState *state) {
+  PagerOptions *options = &state->objects->options;
+  List *query;
+  Brought last;
+  bool const known = TakesAll(state, &query) && LastBrought(state->server, state->table, state->identity, query, &last);
+  Guard([&] {
+    options->expected = known ? std::optional<uint64_t>(last.rows) : std::nullopt;
+    options->row_bytes = known ? static_cast<uint64_t>(last.bytes / last.rows) : 0;
+  });
 }
 
 void SetPaging(ScanState *state, int64 row_limit) {
@@ -125,10 +150,24 @@ void Dropped(ForeignScanState *node, ScanState *state) {
   }
 }
 
+// Whether all columns of the table are fetched, most of them not as text.
+bool TakesWholeRows(const ScanState *state) {
+  const Table *table = state->table;
+  if (state->groups || state->system_columns || table->function != nullptr) return false;
+  int plain = 0, texts = 0;
+  for (int i = 0; i < table->natts; i++) {
+    const Column *column = &table->columns[i];
+    if (column->name == nullptr) continue;
+    (column->as_text ? texts : plain)++;
+  }
+  return state->column_count == plain + texts && plain >= kLeastPlain && texts <= plain / 2;
+}
+
 // Begins to read the query that BuildQuery made; the number of conditions that are too long to be sent.
 int StartReader(ScanState *state, const char *schema) {
   bool const allow_private = AllowPrivate(state->server);
   ScanObjects *objects = state->objects;
+  ChooseSelect(state);
   return Guard([&] {
     Request prototype;
     FillPrototype(state, &prototype, schema, allow_private);
@@ -235,6 +274,17 @@ void LearnCount(ForeignScanState *node, ScanState *state) {
   if (rows > 0) RememberCount(state->server, state->table, state->identity, static_cast<double>(rows));
 }
 
+// One page had no room for a query's rows: the next time it may.
+void LearnBrought(ScanState *state) {
+  const ScanObjects *objects = state->objects;
+  if (!state->exhausted || state->recheck || objects->reader == nullptr) return;
+  ReadCounters const &counters = objects->reader->counters();
+  List *query;
+  if (counters.rows <= Pager::kFirstPage || counters.rows > Pager::kNextPage || !TakesAll(state, &query)) return;
+  RememberBrought(state->server, state->table, state->identity, query,
+                  {static_cast<double>(counters.rows), static_cast<double>(counters.text)});
+}
+
 }  // namespace
 
 void InitColumns(ScanState *state, TupleDesc desc) {
@@ -288,8 +338,9 @@ void SetSelectAndOrder(ScanState *state) {
     const Column *column = state->attnos[i] > 0 ? &state->table->columns[state->attnos[i] - 1] : nullptr;
     const char *name = column != nullptr ? ToUtf8(column->name) : state->attnos[i] < 0 ? state->converters[i].name : "";
     const char *function = functions != NIL ? strVal(list_nth(functions, i)) : "";
-    bool const stand_in = column != nullptr && column->remote_type != nullptr;
-    bool const as_text = stand_in || GetTypeRule(state->converters[i].type).as_text;
+    // The type of an aggregate is its own.
+    bool const as_text =
+        column != nullptr && *function == '\0' ? column->as_text : GetTypeRule(state->converters[i].type).as_text;
     Guard([&] { query->select.push_back({name, as_text, function}); });
   }
   // What makes groups of columns alone.
@@ -342,6 +393,11 @@ List *PlanList(const ScanState *state, int which) {
   return static_cast<List *>(list_nth(state->plan, which));
 }
 
+void ChooseSelect(ScanState *state) {
+  bool const whole = PlanInteger(state, kPlanAtMost) == 1 && !*state->table->by_name && TakesWholeRows(state);
+  Guard([&] { state->objects->options.query.whole = whole; });
+}
+
 void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private) {
   FillRequest(prototype, state->server, schema, allow_private);
   if (state->table->function != nullptr) SetCallRequest(state->objects, state->server, schema, prototype);
@@ -357,6 +413,7 @@ void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List 
   }
   state->never = !SetConditions(state->objects);
   SetPaging(state, RowLimit(state, values, isnull));
+  SetExpected(state);
   if (state->table->function != nullptr && !BindArguments(state, values, isnull)) state->never = true;
 }
 
@@ -365,8 +422,8 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   auto *state = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
   node->fdw_state = state;
   Oid const table_id = TableEntry(node)->relid;
-  state->server = GetServerOptions(GetForeignTable(table_id)->serverid);
-  state->table = GetTableOptions(table_id, state->server);
+  state->server = UseServer(GetForeignServerIdByRelId(table_id));
+  state->table = UseTable(table_id, state->server);
   state->plan = plan->fdw_private;
   state->groups = plan->scan.scanrelid == 0;
   state->descriptor = state->always_readable = -1;
@@ -378,11 +435,11 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   state->row_context =
       AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "supabase_fdw row", ALLOCSET_DEFAULT_SIZES);
   InitColumns(state, node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
+  state->identity = EstimateIdentity(state->server, ActingUser(node));
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   CheckHostAllowed(state->server);
   ResolveCredential(state->server, ActingUser(node),
                     state->table->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, &state->objects->credential);
-  state->identity = EstimateIdentity(state->server, ActingUser(node));
   state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
   state->session = GetSession();
   state->row_cap = GetRowCap(state->server);
@@ -456,6 +513,8 @@ void EndForeignScan(ForeignScanState *node) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   if (state == nullptr) return;
   LearnCount(node, state);
+  LearnBrought(state);
+  if (state->objects->reader != nullptr && state->objects->reader->whole_unfit()) *state->table->by_name = true;
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;
   Guard([&] {

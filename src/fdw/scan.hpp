@@ -75,6 +75,9 @@ void EvaluateParameters(ForeignScanState *node, ScanState *state, Datum **values
 // Stores a row that the remote sent.
 void StoreRow(ScanState *state, const Cell *row, TupleTableSlot *slot);
 
+// After BuildQuery, for a scan: has all columns asked for as "*" where that is quicker.
+void ChooseSelect(ScanState *state);
+
 // One of the lists in the plan, and the request without its target.
 List *PlanList(const ScanState *state, int which);
 void FillPrototype(const ScanState *state, Request *prototype, const char *schema, bool allow_private);

@@ -132,6 +132,8 @@ struct Want {
   uint64_t fetch_size = 0;
   std::optional<uint64_t> row_limit, at_most;
   std::optional<int64_t> below;  // WHERE v < below OR v = 7919
+  std::optional<uint64_t> expected;
+  uint64_t row_bytes = 0;
 };
 
 inline Condition CompareV(Op op, int64_t value) {
@@ -166,6 +168,8 @@ inline PagerOptions Options(const Want &want) {
   options.fetch_size = want.fetch_size;
   options.row_limit = want.row_limit;
   options.at_most = want.at_most;
+  options.expected = want.expected;
+  options.row_bytes = want.row_bytes;
   return options;
 }
 

@@ -228,6 +228,61 @@ TEST(Pager, CostsOneRequestMoreThanItsPagesAtMost) {
   }
 }
 
+// The limit of the first request.
+uint64_t FirstLimit(const Want &want, RowCap cap) {
+  Pager pager(Options(want), &cap);
+  const PageRequest request = pager.Next(0);
+  EXPECT_EQ(request.want_count, pager.asked() == Pager::kFirstPage && cap.NotBelow(0) < pager.asked());
+  EXPECT_EQ(pager.query().limit, pager.asked());
+  return pager.asked();
+}
+
+TEST(Pager, FirstPageHasRoomForWhatIsExpected) {
+  const auto limit = [](uint64_t expected, uint64_t row_bytes, RowCap cap = {}) {
+    Want want;
+    want.expected = expected;
+    want.row_bytes = row_bytes;
+    return FirstLimit(want, cap);
+  };
+  EXPECT_EQ(limit(5000, 300), Pager::kNextPage);
+  // Little enough for a page that may want a few rows only, and too much for one page even so.
+  EXPECT_EQ(limit(700, 300), Pager::kFirstPage);
+  EXPECT_EQ(limit(9000, 300), Pager::kFirstPage);
+  // Rows of unknown width, and too wide ones.
+  EXPECT_EQ(limit(5000, 0), Pager::kFirstPage);
+  EXPECT_EQ(limit(5000, 2000), Pager::kFirstPage);
+  EXPECT_EQ(limit(2000, 2000), 4001U);
+  RowCap capped;
+  capped.Cut(1000, 0);
+  EXPECT_EQ(limit(5000, 300, capped), Pager::kFirstPage);
+  Want sized;
+  sized.expected = 5000;
+  sized.row_bytes = 300;
+  sized.fetch_size = Pager::kFirstPage;
+  EXPECT_EQ(FirstLimit(sized, {}), Pager::kFirstPage);
+}
+
+TEST(Pager, WrongExpectationsLoseNoRow) {
+  for (const uint64_t rows : {0, 1, 999, 1000, 1001, 4000, 5000, 10'000, 10'001, 12'000}) {
+    const std::vector<Row> table = MakeTable(rows);
+    for (const std::optional<uint64_t> cap : {std::optional<uint64_t>(), {1000}, {3000}}) {
+      for (const uint64_t seen : {0, 1000, 10'000}) {
+        if (seen > cap.value_or(UINT64_MAX)) continue;
+        Want want;
+        want.expected = 4000;
+        want.row_bytes = 50;
+        RowCap known;
+        if (seen > 0) known.Seen(seen, 0);
+        Scan scan(table, want, &known);
+        scan.Run({&table, cap}, 0);
+        EXPECT_EQ(scan.counted(), 0U);
+        // A page that nothing can have cut ends the scan.
+        if (seen > rows && rows < 10'000) EXPECT_EQ(scan.requests(), 1U);
+      }
+    }
+  }
+}
+
 TEST(Pager, CountsOnTheFirstPageOfWhatItDoesNotKnow) {
   const std::vector<Row> table = MakeTable(40);
   const Remote remote{&table, 10};

@@ -216,6 +216,86 @@ TEST(Reader, WideRowsMakeSmallerPages) {
   EXPECT_EQ(Number(log.entries()[1], "limit="), PagerOptions().page_bytes / wide.size() + 1);
 }
 
+// ---- whole rows ----
+
+PagerOptions WholeOptions() {
+  PagerOptions options = Options(Paging::kKeyset, 0);
+  options.query.select = {{"id"}, {"note"}, {"tags", true}};
+  options.query.whole = true;
+  options.at_most = 1;
+  return options;
+}
+
+constexpr char kOneRow[] = "Content-Type: application/json\r\nContent-Range: 0-0/*\r\n";
+
+TEST(Reader, TakesWholeRowsByTheirNames) {
+  Log log;
+  const Server server(Each([&](const std::string &request) {
+    log.Add(request);
+    return Answer("200 OK", R"([{"note":"n","tags":["a"],"other":1,"id":7,"c2":"{a}"}])", kOneRow);
+  }));
+  Fixture f(server, WholeOptions());
+  ASSERT_TRUE(f.NextPage());
+  ASSERT_EQ(f.reader.page().rows(), 1U);
+  const Cell *row = f.reader.page().Row(0);
+  EXPECT_STREQ(row[0].data, "7");
+  EXPECT_STREQ(row[1].data, "n");
+  EXPECT_STREQ(row[2].data, "{a}");
+  EXPECT_FALSE(f.reader.whole_unfit());
+  EXPECT_FALSE(f.NextPage());
+  ASSERT_EQ(log.size(), 1U);
+  EXPECT_EQ(FirstLine(log.entries()[0]), "GET /rest/v1/t?select=*,c2:tags::text&order=id&limit=1000");
+}
+
+TEST(Reader, AsksByNameWhereWholeRowsAreOfNoUse) {
+  const std::string whole[] = {
+      Answer("403 Forbidden", R"({"code":"42501","message":"permission denied for table t"})",
+             "Content-Type: application/json\r\n"),
+      Answer("200 OK", R"([{"id":7,"tags":["a"],"c2":"{a}"}])", kOneRow),
+      Answer("200 OK", R"([{"id":7,"note":"n","tags":["a"]}])", kOneRow),
+  };
+  for (const std::string &refusal : whole) {
+    Log log;
+    const Server server(Each([&](const std::string &request) {
+      log.Add(request);
+      if (request.find("select=*") != std::string::npos) return refusal;
+      return Answer("200 OK", R"([{"c0":7,"c1":"n","c2":"{a}"}])", kOneRow);
+    }));
+    Fixture f(server, WholeOptions());
+    ASSERT_TRUE(f.NextPage());
+    EXPECT_EQ(f.Rows(), (std::vector<std::string>{"7"}));
+    EXPECT_TRUE(f.reader.whole_unfit());
+    EXPECT_FALSE(f.NextPage());
+    ASSERT_EQ(log.size(), 2U);
+    EXPECT_EQ(FirstLine(log.entries()[1]), "GET /rest/v1/t?select=c0:id,c1:note,c2:tags::text&order=id&limit=1000");
+  }
+}
+
+TEST(Reader, WholeRowsThatAreLargeAreNotWorthIt) {
+  const std::string large(10'000, 'x');
+  const Server server(Each([&](const std::string &) {
+    return Answer("200 OK", R"([{"id":7,"note":"n","blob":")" + large + R"(","tags":[],"c2":"{}"}])", kOneRow);
+  }));
+  Fixture f(server, WholeOptions());
+  ASSERT_TRUE(f.NextPage());
+  EXPECT_EQ(f.Rows(), (std::vector<std::string>{"7"}));
+  EXPECT_TRUE(f.reader.whole_unfit());
+  EXPECT_EQ(f.reader.counters().requests, 1U);
+}
+
+TEST(Reader, FailuresOfWholeRowsAreThoseOfNamedOnes) {
+  const Server refusing(Each([](const std::string &) {
+    return Answer("404 Not Found", R"({"code":"42P01","message":"relation \"t\" does not exist"})",
+                  "Content-Type: application/json\r\n");
+  }));
+  Fixture none(refusing, WholeOptions());
+  const Error error = none.Failure();
+  EXPECT_STREQ(error.sqlstate(), "42P01");
+  EXPECT_NE(std::string(error.context()).find("select=c0:id"), std::string::npos);
+  const Server cut(Each([](const std::string &) { return Answer("200 OK", R"([{"id":7,)", kOneRow); }));
+  EXPECT_STREQ(Fixture(cut, WholeOptions()).Failure().sqlstate(), "08P01");
+}
+
 TEST(Reader, SumOfCountersIsFieldByField) {
   ReadCounters sum{1, 2, 3, 4, 5, 6};
   sum.Add({10, 20, 30, 40, 50, 60});
