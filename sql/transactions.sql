@@ -157,6 +157,15 @@ INSERT INTO w.serials (a) VALUES (1), (2);
 CREATE TRIGGER after_row AFTER INSERT OR UPDATE OR DELETE ON w.serials FOR EACH ROW EXECUTE FUNCTION w.stamp();
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE w.serials SET a = 5 WHERE id = 1;
 INSERT INTO w.serials (b) VALUES (10) RETURNING doubled;
+-- nor does it see its own rows here
+SET client_min_messages = warning;
+INSERT INTO w.serials (id, a) SELECT 100 + i, i FROM generate_series(1, 30) i;
+ALTER FOREIGN TABLE w.serials OPTIONS (ADD fetch_size '5', ADD max_parallel_requests '1');
+UPDATE w.serials SET id = id + 1000 WHERE id > 100;
+INSERT INTO w.serials (id, a) SELECT id + 1000, a FROM w.serials WHERE id > 1000;
+SELECT count(*), max(id) FROM w.serials WHERE id > 100;
+ALTER FOREIGN TABLE w.serials OPTIONS (DROP fetch_size, DROP max_parallel_requests);
+RESET client_min_messages;
 DROP TRIGGER before_row ON w.serials;
 UPDATE w.serials SET a = 5 WHERE id = 1 RETURNING doubled;
 DELETE FROM w.serials WHERE id < 3 RETURNING id;
@@ -197,7 +206,7 @@ COPY w.parted FROM stdin;
 \.
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE w.parted SET v = 'new' WHERE a > 1140;
 WITH r AS (UPDATE w.parted SET v = 'new' WHERE a > 1140 RETURNING tableoid::regclass, a) SELECT * FROM r ORDER BY a;
-UPDATE w.parted SET v = v || '!' WHERE a IN (1, 1200) RETURNING tableoid::regclass, *;
+WITH r AS (UPDATE w.parted SET v = v || '!' WHERE a IN (1, 1200) RETURNING tableoid::regclass, *) SELECT * FROM r ORDER BY a;
 -- from a local partition into the remote one
 UPDATE w.parted SET a = 1400 WHERE a = 1;
 -- but not out of it

@@ -37,11 +37,7 @@ bool IsOurScan(PlanState *node, void *) {
       reinterpret_cast<ForeignScanState *>(node)->fdwroutine->IterateForeignScan == IterateForeignScan) {
     return true;
   }
-#if PG_VERSION_NUM >= 160000
-  return planstate_tree_walker(node, IsOurScan, nullptr);
-#else
-  return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(IsOurScan)), nullptr);
-#endif
+  return WalkPlanStates(node, IsOurScan);
 }
 
 // Whether the plan below reads remote tables: what this statement writes must not show up there.

@@ -73,6 +73,22 @@ ModifyState *MakeState(ResultRelInfo *info, CmdType operation, List *columns, Li
   return state;
 }
 
+bool KeepsRows(PlanState *node, void *) {
+  if (IsA(node, ForeignScanState)) {
+    auto *scan = reinterpret_cast<ForeignScanState *>(node);
+    bool const reads = reinterpret_cast<ForeignScan *>(node->plan)->operation == CMD_SELECT;
+    if (reads && scan->fdwroutine->IterateForeignScan == IterateForeignScan && scan->fdw_state != nullptr)
+      static_cast<ScanState *>(scan->fdw_state)->keeps_rows = true;
+  }
+  return WalkPlanStates(node, KeepsRows);
+}
+
+// What is written row by row must not show up among the rows that are still to be read.
+void KeepRowsBelow(ModifyTableState *mtstate) {
+  if (mtstate->ps.plan != nullptr && outerPlanState(mtstate) != nullptr)
+    (void)KeepsRows(outerPlanState(mtstate), nullptr);
+}
+
 // Finds the row's identity among the columns of the plan below.
 void FindIdentity(WriteState *write, Relation relation, const Plan *below) {
   List *key = IdentityColumns(write->rows->table), *positions = NIL;
@@ -238,6 +254,7 @@ void BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *info, List *fd
     state->write->counts_missing = true;
     state->old_row = ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist, "wholerow");
   }
+  KeepRowsBelow(mtstate);
   StartWriting(state->write, WritingUser(mtstate->ps.state, info));
   info->ri_FdwState = state;
 }
@@ -256,6 +273,7 @@ void BeginForeignInsert(ModifyTableState *mtstate, ResultRelInfo *info) {
   ModifyState *state = MakeState(info, CMD_INSERT, RoutedColumns(estate, info, moved), returning, ignore);
   // COPY asks for each row alone before PostgreSQL 16.
   state->buffered = plan == nullptr && GetForeignModifyBatchSize(info) > 1;
+  KeepRowsBelow(mtstate);
   StartWriting(state->write, WritingUser(estate, info));
   info->ri_FdwState = state;
 }

@@ -233,7 +233,7 @@ Reader::Step TryNextPage(ForeignScanState *node, ScanState *state) {
 Reader::Step NextPage(ForeignScanState *node, ScanState *state) {
   for (;;) {
     Reader::Step const step = TryNextPage(node, state);
-    if (step != Reader::Step::kWait || node->ss.ps.async_capable) return step;
+    if (step != Reader::Step::kWait || (node->ss.ps.async_capable && !state->keeps_rows)) return step;
     instr_time start, end;
     INSTR_TIME_SET_CURRENT(start);
     AwaitAny(state->session);
@@ -454,10 +454,8 @@ TupleTableSlot *LocalGroup(ForeignScanState *node) {
   return TupIsNull(row) ? node->ss.ss_ScanTupleSlot : ExecCopySlot(node->ss.ss_ScanTupleSlot, row);
 }
 
-TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
-  auto *state = static_cast<ScanState *>(node->fdw_state);
+static TupleTableSlot *NextRow(ForeignScanState *node, ScanState *state) {
   TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-  if (!state->started) StartScan(node, state);
   for (;;) {
     ExecClearTuple(slot);
     if (state->local) return LocalGroup(node);
@@ -487,9 +485,40 @@ TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
   }
 }
 
+// Reads what is left before the first row is given out.
+static void KeepRows(ForeignScanState *node, ScanState *state) {
+  EState *estate = node->ss.ps.state;
+  state->kept_context = AllocSetContextCreate(estate->es_query_cxt, "supabase_fdw kept rows", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext const old = MemoryContextSwitchTo(state->kept_context);
+  for (;;) {
+    TupleTableSlot *row = NextRow(node, state);
+    if (TupIsNull(row)) break;
+    state->kept = lappend(state->kept, ExecCopySlotHeapTuple(row));
+  }
+  MemoryContextSwitchTo(old);
+}
+
+static TupleTableSlot *NextKept(ForeignScanState *node, ScanState *state) {
+  TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+  if (state->kept_context == nullptr) KeepRows(node, state);
+  if (state->kept_row >= list_length(state->kept)) return ExecClearTuple(slot);
+  ExecForceStoreHeapTuple(static_cast<HeapTuple>(list_nth(state->kept, state->kept_row++)), slot, false);
+  return slot;
+}
+
+TupleTableSlot *IterateForeignScan(ForeignScanState *node) {
+  auto *state = static_cast<ScanState *>(node->fdw_state);
+  if (!state->started) StartScan(node, state);
+  return state->keeps_rows ? NextKept(node, state) : NextRow(node, state);
+}
+
 void ReScanForeignScan(ForeignScanState *node) {
   auto *state = static_cast<ScanState *>(node->fdw_state);
   if (!state->started) return;
+  if (state->kept_context != nullptr) MemoryContextDelete(state->kept_context);
+  state->kept_context = nullptr;
+  state->kept = NIL;
+  state->kept_row = 0;
   ScanObjects *objects = state->objects;
   bool const same = node->ss.ps.chgParam == nullptr;
   bool const rewind =

@@ -46,6 +46,10 @@ struct ScanState {
   bool system_columns;             // ctid or xmin are among the columns
   bool groups;                     // rows are groups of the table's rows, or counts of them
   bool local;                      // and are made here, by the outer plan
+  bool keeps_rows;                 // all are read before the first is given out: the statement changes what it reads
+  List *kept;                      // HeapTuples
+  int kept_row;                    // next of them
+  MemoryContext kept_context;      // theirs; NULL before they are read
   bool waiting;                    // an asynchronous scan whose next page is not there yet
   int descriptor;                  // of the session, under a number of the scan's own; -1 before it is needed
   int always_readable;             // likewise

@@ -9,6 +9,7 @@
 
 extern "C" {
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "portability/instr_time.h"
 #include "utils/varlena.h"
 }
@@ -249,6 +250,14 @@ void ShowKey(WriteState *state) {
     }
     state->objects->query.rows.where = {KeyedWrites::Match(names, {key}, 1)};
   });
+}
+
+bool WalkPlanStates(PlanState *node, bool (*walker)(PlanState *, void *)) {
+#if PG_VERSION_NUM >= 160000
+  return planstate_tree_walker(node, walker, nullptr);
+#else
+  return planstate_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), nullptr);
+#endif
 }
 
 bool MaySend(const WriteState *state) {

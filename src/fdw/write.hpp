@@ -78,6 +78,9 @@ void NameEverything(WriteState *state);
 // Makes placeholders for the key ($1, …) the condition, for EXPLAIN.
 void ShowKey(WriteState *state);
 
+// planstate_tree_walker without context.
+bool WalkPlanStates(PlanState *node, bool (*walker)(PlanState *, void *));
+
 // Whether there is a request that can be sent without waiting.
 bool MaySend(const WriteState *state);
 // Sends a request of objects->query with objects->body, for `rows` rows (0: for as many as meet the condition).
