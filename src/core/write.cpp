@@ -31,23 +31,33 @@ const char *ResolutionOf(Conflict conflict) {
   return kResolutions[static_cast<int>(conflict)];
 }
 
-// Whether the same request again would leave the same rows.
+// Whether the same request again would leave the same rows and give the same answer. Ignoring duplicates would tell of
+// none the second time, whatever the first one has inserted.
 bool IsIdempotent(const WriteQuery &query) {
-  if (query.conflict == Conflict::kFail || query.on_conflict.empty()) return false;
+  if (query.conflict != Conflict::kMerge || query.on_conflict.empty()) return false;
   return std::all_of(query.on_conflict.begin(), query.on_conflict.end(), [&](const std::string &column) {
     return std::find(query.columns.begin(), query.columns.end(), column) != query.columns.end();
   });
 }
 
-// Errors after which PostgreSQL, or what stands before it, does not know itself: the connection to the database broke,
-// or the server shuts down. Every other code comes from a transaction that was rolled back, or from before one.
+// Errors after which PostgreSQL, or what stands before it, does not know itself: the connection to the database broke
+// or said what nobody expected, or the server shuts down. Every other code comes from a transaction that was rolled
+// back, or from before one.
 bool LeavesOpen(std::string_view code) {
-  return code == "PGRST001" || code == "40003" || code == "57P01" || code == "57P02" || code.substr(0, 2) == "08";
+  return code == "PGRST001" || code.substr(0, 6) == "PGRSTX" || code == "40003" || code == "57P01" || code == "57P02" ||
+         code.substr(0, 2) == "08";
+}
+
+// A gateway has codes of its own.
+bool IsOfServer(std::string_view code) {
+  if (code.substr(0, 5) == "PGRST") return true;
+  return code.size() == 5 &&
+         std::all_of(code.begin(), code.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
 }
 
 bool IsRefusal(const Response &response) {
   const std::string code = RemoteCode(response);
-  if (!code.empty()) return !LeavesOpen(code);
+  if (IsOfServer(code)) return !LeavesOpen(code);
   // 408 and 499: the gateway gave up waiting.
   return response.status < 500 && response.status != 408 && response.status != 499;
 }
@@ -65,12 +75,12 @@ Error UnknownOutcome(const WriteNote &note, const Error &cause) {
 // Puts the number of the statement's row into the error about a violated constraint.
 Error WithRow(const Error &error, const WriteNote &note, const Request &request) {
   if (!note.first_row || std::string_view(error.sqlstate()).substr(0, 2) != "23") return error;
+  const bool first = std::string_view(error.sqlstate()) == "23503";
   const std::optional<size_t> row =
-      note.rows == 1 ? std::optional<size_t>(0) : FindRefusedRow(request.body, error.detail());
+      note.rows == 1 ? std::optional<size_t>(0) : FindRefusedRow(request.body, error.detail(), first);
   if (!row) return error;
   std::string detail = error.detail();
-  if (!detail.empty()) detail += ' ';
-  detail += "It is row " + std::to_string(*note.first_row + *row) + " of the statement.";
+  AddSentence(&detail, "It is row " + std::to_string(*note.first_row + *row) + " of the statement.");
   return Error(error.sqlstate(), error.what(), detail, error.hint(), error.context(), error.constraint());
 }
 
@@ -86,27 +96,50 @@ bool ResolutionApplied(const WriteNote &note, const Response &response) {
          response.Header("preference-applied").find(ResolutionOf(note.conflict)) != std::string_view::npos;
 }
 
-WriteAnswer Done(const WriteNote &note, Transfer &transfer) {
+Error ButDone(const Error &error) {
+  std::string detail = error.detail();
+  AddSentence(&detail, "The write itself was done.");
+  return Error(error.sqlstate(), error.what(), detail, error.hint(), error.context());
+}
+
+// The rows that came back.
+void TakePage(const WriteNote &note, Transfer &transfer, WriteAnswer *answer) {
+  const std::string &label = transfer.request().label;
   Response &response = transfer.Result();
+  response.status = 200;  // 201 as well: the same rows
+  try {
+    answer->page = DecodePage(std::move(response), note.select, label);
+    if (answer->page.rows() == answer->rows) return;
+    throw Error(
+        sqlstate::kProtocolViolation, "remote server returned other rows than it changed",
+        "It changed " + std::to_string(answer->rows) + " and returned " + std::to_string(answer->page.rows()) + ".", {},
+        "remote request: " + label.substr(0, 300));
+  } catch (const Error &error) {
+    answer->failure = ButDone(error);
+  }
+}
+
+WriteAnswer Done(const WriteNote &note, Transfer &transfer) {
+  const Response &response = transfer.Result();
   WriteAnswer answer;
-  answer.outcome = Outcome::kDone;
   const std::string context = "remote request: " + transfer.request().label.substr(0, 300);
   const std::optional<uint64_t> changed = ChangedRows(response);
-  answer.rows = changed.value_or(note.rows);
   if (!changed) {
-    answer.failure = Error(sqlstate::kProtocolViolation, "answer to a write does not tell how many rows it changed",
-                           "The write itself was done.", {}, context);
-  } else if (!ResolutionApplied(note, response)) {
-    answer.failure = Error(sqlstate::kFdwError, "remote server did not look for duplicates in " + note.table,
+    // Anything that stands before the server may say that it is content.
+    answer.outcome = Outcome::kUnknown;
+    answer.failure =
+        UnknownOutcome(note, Error(sqlstate::kProtocolViolation, "the answer does not tell how many rows were changed",
+                                   "It has status " + std::to_string(response.status) + ".", {}, context));
+    return answer;
+  }
+  answer.outcome = Outcome::kDone;
+  answer.rows = *changed;
+  if (!ResolutionApplied(note, response)) {
+    answer.failure = Error(sqlstate::kFdwError, "remote server did not look for duplicates in \"" + note.table + "\"",
                            "It has inserted the rows plainly, because the remote table has no primary key.",
                            "Set table option \"on_conflict\" to the columns of a unique constraint.", context);
   } else if (note.select > 0) {
-    response.status = 200;  // 201 as well: the same rows
-    try {
-      answer.page = DecodePage(std::move(response), note.select, transfer.request().label);
-    } catch (const Error &error) {
-      answer.failure = error;
-    }
+    TakePage(note, transfer, &answer);
   }
   return answer;
 }
@@ -190,6 +223,11 @@ WriteAnswer NotSent(Error failure) {
   return answer;
 }
 
+void AddSentence(std::string *text, std::string_view sentence) {
+  if (!text->empty()) text->append(text->back() == '.' ? " " : ". ");
+  text->append(sentence);
+}
+
 std::string DescribeWrite(const WriteNote &note) {
   const VerbRow &verb = RowOf(note.verb);
   std::string text = verb.sql;
@@ -221,27 +259,45 @@ std::vector<std::string> SplitNames(std::string_view text) {
   return names;
 }
 
+// The values of those columns as such a detail shows them, with the parenthesis that ends it; nothing when the row does
+// not have all of them.
+std::optional<std::string> KeyOf(const nlohmann::json &row, const std::vector<std::string> &names) {
+  if (!row.is_object()) return std::nullopt;
+  std::string key;
+  for (const std::string &name : names) {
+    const auto value = row.find(name);
+    if (value == row.end() || !value->is_string()) return std::nullopt;
+    key.append(&name == names.data() ? "" : ", ").append(value->get_ref<const std::string &>());
+  }
+  return key + ")";
+}
+
 }  // namespace
 
-std::optional<size_t> FindRefusedRow(const std::string &body, std::string_view detail) {
+std::optional<size_t> FindRefusedRow(const std::string &body, std::string_view detail, bool first) {
   constexpr std::string_view kBegin = "Key (", kMiddle = ")=(";
   const size_t begin = detail.find(kBegin);
   const size_t middle = detail.find(kMiddle, begin);
   if (begin == std::string_view::npos || middle == std::string_view::npos) return std::nullopt;
-  const size_t names_at = begin + kBegin.size(), values_at = middle + kMiddle.size();
+  const size_t names_at = begin + kBegin.size();
+  const std::string_view shown = detail.substr(middle + kMiddle.size());
   const std::vector<std::string> names = SplitNames(detail.substr(names_at, middle - names_at));
   const auto rows = nlohmann::json::parse(body, nullptr, false);
   if (!rows.is_array()) return std::nullopt;
+  // A value may hold what ends the list: the longest key that is shown is the one.
+  size_t longest = 0, found = 0, count = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
-    std::string values;
-    for (const std::string &name : names) {
-      const auto value = rows[i].is_object() ? rows[i].find(name) : rows[i].end();
-      if (value == rows[i].end() || !value->is_string()) break;
-      values.append(values.empty() ? "" : ", ").append(value->get<std::string>());
+    const std::optional<std::string> key = KeyOf(rows[i], names);
+    if (!key || key->size() < longest || shown.substr(0, key->size()) != *key) continue;
+    if (key->size() > longest) {
+      longest = key->size();
+      found = i;
+      count = 0;
     }
-    if (!values.empty() && detail.compare(values_at, values.size() + 1, values + ")") == 0) return i;
+    ++count;
   }
-  return std::nullopt;
+  if (count == 0 || (count > 1 && !first)) return std::nullopt;
+  return found;
 }
 
 }  // namespace supabase

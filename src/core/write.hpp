@@ -42,7 +42,7 @@ std::string BuildWriteTarget(const WriteQuery &query);
 void SelectTreeColumns(WriteQuery *query);
 
 // Makes `request`, whose url and label end where the target is appended, the request for that write. It may be sent
-// again only when it is an upsert whose key the body has: the same rows give the same table then.
+// again only when it is an upsert (kMerge) whose key the body has: the same rows give the same table and answer then.
 void SetWriteRequest(Request *request, const WriteQuery &query, const std::string &target, std::string body);
 
 // What is known of a write that was begun.
@@ -67,18 +67,22 @@ struct WriteNote {
 
 // Takes the answer of a transfer that is done. Never throws an Error: the failure is in the answer.
 // Without an answer, and with one that does not say that PostgREST or PostgreSQL refused (a gateway's 500, 502, 504, …,
-// PGRST001, a remote that shuts down), the outcome is unknown, unless nothing was sent: SQLSTATE 08007.
+// PGRST001, a remote that shuts down; a success without the number of rows), the outcome is unknown, unless nothing was
+// sent: SQLSTATE 08007.
 // What a constraint refused names the row of the statement, where the remote names its key.
 WriteAnswer TakeWrite(const WriteNote &note, Transfer &transfer);
 
 // For a write that could not be begun.
 WriteAnswer NotSent(Error failure);
 
+// Adds a sentence to a detail, whose own last one a remote may have left without its full stop.
+void AddSentence(std::string *text, std::string_view sentence);
+
 // "INSERT of rows 1 to 1000 into \"orders\"".
 std::string DescribeWrite(const WriteNote &note);
 
 // The number (from 0) of the object in a body of Payload::Take that has the key which a detail like "Key (a, b)=(1, x)
-// already exists." names.
-std::optional<size_t> FindRefusedRow(const std::string &body, std::string_view detail);
+// already exists." names; nothing when no object or more than one has it. `first`: of several the first.
+std::optional<size_t> FindRefusedRow(const std::string &body, std::string_view detail, bool first = false);
 
 }  // namespace supabase

@@ -41,13 +41,21 @@ Writer::Step Writer::Next() {
   }
   answer_ = transfer != nullptr ? TakeWrite(note_, *transfer) : NotSent(std::move(*refusal));
   if (answer_.outcome == Outcome::kDone) counters_.rows += answer_.rows;
-  if (answer_.failure && !failure_) {
+  if (answer_.failure) NoteFailure();
+  return Step::kAnswer;
+}
+
+void Writer::NoteFailure() {
+  const bool unknown = answer_.outcome == Outcome::kUnknown;
+  if (!failure_ || (unknown && !failure_is_unknown_)) {
+    if (failure_) earlier_ = failure_->what();
     failure_ = answer_.failure;
-  } else if (answer_.outcome == Outcome::kUnknown) {
+    failure_is_unknown_ = unknown;
+    failure_rows_ = answer_.rows;
+  } else if (unknown) {
     unknown_requests_++;
     unknown_rows_ += note_.rows;
   }
-  return Step::kAnswer;
 }
 
 static std::string Rows(uint64_t count) {
@@ -56,11 +64,10 @@ static std::string Rows(uint64_t count) {
 
 void Writer::ThrowFailure() const {
   std::string detail = failure_->detail();
-  const auto add = [&detail](const std::string &sentence) {
-    detail.append(detail.empty() ? "" : " ").append(sentence);
-  };
-  if (counters_.rows > 0)
-    add("Other requests of the statement have changed " + Rows(counters_.rows) + " at the remote.");
+  const auto add = [&detail](const std::string &sentence) { AddSentence(&detail, sentence); };
+  if (!earlier_.empty()) add("Another request failed: " + earlier_ + ".");
+  const uint64_t changed = counters_.rows - failure_rows_;
+  if (changed > 0) add("Other requests of the statement have changed " + Rows(changed) + " at the remote.");
   if (unknown_requests_ > 0) {
     add(unknown_rows_ > 0 ? "The outcome for " + Rows(unknown_rows_) + " more is unknown."
                           : "The outcome of other requests is unknown.");

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "http.hpp"
 #include "message.hpp"
@@ -41,10 +42,13 @@ class Writer {
   const AnswerTrace *trace() const noexcept { return traced_ ? &trace_ : nullptr; }
   WriteCounters &counters() noexcept { return counters_; }
 
-  // Throws the first failure; its detail tells what else the statement has done.
+  // Throws the first failure that leaves an outcome unknown, else the first of all; its detail tells what else the
+  // statement has done.
   [[noreturn]] void ThrowFailure() const;
 
  private:
+  void NoteFailure();
+
   struct UnderWay {
     WriteNote note;
     std::unique_ptr<Transfer> transfer;  // null: it could not be sent
@@ -59,8 +63,11 @@ class Writer {
   WriteNote note_;
   AnswerTrace trace_;
   bool traced_ = false;
-  std::optional<Error> failure_;                      // the first
-  uint64_t unknown_rows_ = 0, unknown_requests_ = 0;  // beside the first failure
+  std::optional<Error> failure_;  // that is to be thrown
+  bool failure_is_unknown_ = false;
+  uint64_t failure_rows_ = 0;                         // that were changed all the same
+  std::string earlier_;                               // message of the failure that was first
+  uint64_t unknown_rows_ = 0, unknown_requests_ = 0;  // beside that failure
   WriteCounters counters_;
 };
 

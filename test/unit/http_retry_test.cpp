@@ -149,6 +149,63 @@ TEST(HttpRetry, NeverRepeatsPostWhenKeptConnectionEndsWithoutAnAnswer) {
   EXPECT_EQ(Fetch(session, Post(server.url(), "{}")).body, "ok");
 }
 
+// Whether a byte of a request can have been taken for one, in an attempt that no answer tells of.
+TEST(HttpRetry, KnowsWhetherTheServerMayHaveRunIt) {
+  const struct {
+    const char *name;
+    bool idempotent;
+    std::vector<std::string> answers;  // empty: the connection ends
+    bool may_have_run, answered;
+  } cases[] = {
+      {"answered", false, {Answer("200 OK", "ok")}, false, true},
+      {"refused", false, {Answer("409 Conflict", R"({"code":"23505"})")}, false, true},
+      {"an answer that stands", false, {Answer("502 Bad", "")}, false, true},
+      {"cut", false, {""}, true, false},
+      {"cut in the answer", false, {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"}, true, false},
+      {"waits, answered", false, {Answer("429 Wait", ""), Answer("200 OK", "ok")}, false, true},
+      {"busy, answered", false, {Answer("503 No", R"({"code":"PGRST000"})"), Answer("200 OK", "ok")}, false, true},
+      {"waits, cut", false, {Answer("429 Wait", ""), ""}, true, false},
+      {"repeated after a cut", true, {"", Answer("200 OK", "ok")}, true, true},
+      {"repeated after a gateway's word", true, {Answer("502 Bad", ""), Answer("409 No", "")}, true, true},
+      {"repeated after a broken database",
+       true,
+       {Answer("503 No", R"({"code":"PGRST001"})"), Answer("200 OK", "ok")},
+       true,
+       true},
+      {"cut for ever", true, {"", "", ""}, true, false},
+  };
+  for (const auto &c : cases) {
+    std::atomic<size_t> number{0};
+    const Server server([&](Connection &connection) {
+      while (!connection.ReadRequest().empty()) {
+        const std::string answer = c.answers.at(number++);
+        if (answer.empty() || !connection.Write(answer) || answer.find("half") != std::string::npos) return;
+      }
+    });
+    Session session;
+    Request request = Retried(Post(server.url(), "{}"), 2);
+    request.idempotent = c.idempotent;
+    const auto transfer = session.Send(std::move(request));
+    ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); })) << c.name;
+    EXPECT_EQ(transfer->may_have_run(), c.may_have_run) << c.name;
+    EXPECT_EQ(transfer->answered(), c.answered) << c.name;
+    EXPECT_EQ(number, c.answers.size()) << c.name;
+  }
+}
+
+TEST(HttpRetry, NothingRanWhereNobodyListens) {
+  std::string closed;
+  {
+    const Server server([](Connection &) {});
+    closed = server.url();
+  }
+  Session session;
+  const auto transfer = session.Send(Retried(Post(closed, "{}"), 1));
+  ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
+  EXPECT_FALSE(transfer->may_have_run());
+  EXPECT_FALSE(transfer->answered());
+}
+
 // A gateway closes connections that were idle for a while; over TLS its goodbye is a record that waits to be read.
 TEST(HttpRetry, SendsPostOnANewConnectionWhenTheKeptOneHasEnded) {
   const test::Certificate certificate;

@@ -469,5 +469,36 @@ TEST(Problem, RunsTheCorpus) {
   EXPECT_GE(RunCorpus("problem", ProblemFuzzOneInput), 15);
 }
 
+TEST(Problem, NamesTheConstraint) {
+  const struct {
+    const char *code, *message, *constraint;
+  } cases[] = {
+      {"23505", R"(duplicate key value violates unique constraint \"items_pkey\")", "items_pkey"},
+      {"23503", R"(insert on table \"a\" violates foreign key constraint \"a_b_fkey\" on table \"c\")", "a_b_fkey"},
+      {"23514", R"(new row for relation \"a\" violates check constraint \"a b, c\")", "a b, c"},
+      {"23P01", R"(conflicting key value violates exclusion constraint \"x\")", "x"},
+      {"23505", R"(doppelter Schl\u00fcsselwert verletzt Unique-Constraint \u00bbitems_pkey\u00ab)", ""},
+      {"23505", R"(constraint \"cut)", ""},
+      {"23505", R"(constraint \"\")", ""},
+      {"23502", R"(null value in column \"a\" of relation \"b\" violates not-null constraint)", ""},
+      {"42704", R"(constraint \"x\" for table \"t\" does not exist)", ""},
+      {"P0001", R"(constraint \"x\")", ""},
+      {"PGRST100", R"(constraint \"x\")", ""},
+  };
+  for (const auto &c : cases) {
+    const Error error = Problem(409, std::string(R"({"code":")") + c.code + R"(","message":")" + c.message + "\"}");
+    EXPECT_STREQ(error.constraint(), c.constraint) << c.message;
+  }
+}
+
+TEST(Problem, ConstraintIsCleanAndNoSecret) {
+  const Error secret = Problem(409, std::string(R"({"code":"23505","message":"constraint \")") + kKey + R"(\""})");
+  EXPECT_STREQ(secret.constraint(), "<hidden>");
+  const Error line = Problem(409, R"({"code":"23505","message":"constraint \"a\nb\""})");
+  EXPECT_STREQ(line.constraint(), "a b");
+  const Error large = Problem(409, R"({"code":"23505","message":"constraint \")" + std::string(500, 'x') + R"(\""})");
+  EXPECT_EQ(std::string(large.constraint()).size(), 63U);
+}
+
 }  // namespace
 }  // namespace supabase

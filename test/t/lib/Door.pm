@@ -15,7 +15,9 @@ my @doors;
 my $owner = $$;
 
 # new(sub ($client, $request, $number, $mode)): called for each request; `number` counts from 1 since the last play().
-# It returns true when the connection is to be kept. $request has method, target, head.
+# It returns true when the connection is to be kept. $request has method, target, head, body, and the door's dir.
+# unread => sub ($client, $mode): called when a request begins, before anything of it is read; begun => sub ($client,
+# $request, $number, $mode): when its head is there. They, too, return false to end the connection.
 sub new {
   my ($class, $handler, %option) = @_;
   my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 16, ReuseAddr => 1) or die "listen: $!";
@@ -25,7 +27,7 @@ sub new {
   my $pid = fork // die "fork: $!";
   if ($pid == 0) {
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-    eval { $self->serve($listener, $handler, $option{tls}) };
+    eval { $self->serve($listener, $handler, %option) };
     print STDERR "# Door: $@" if $@;
     POSIX::_exit(0);
   }
@@ -63,10 +65,10 @@ sub note { my ($dir, $text) = @_; open my $file, '>>', "$dir/notes" or die $!; s
 sub notes { my ($self) = @_; open my $file, '<', "$self->{dir}/notes" or return ''; local $/; return scalar(<$file>) // '' }
 
 sub serve {
-  my ($self, $listener, $handler) = @_;
+  my ($self, $listener, $handler, %option) = @_;
   local $SIG{PIPE} = 'IGNORE';
   my $select = IO::Select->new($listener);
-  my %buffer;
+  my (%buffer, %request);
   my ($play, $number) = (0, 0);
   while (getppid() == $owner) {
     for my $ready ($select->can_read(0.2)) {
@@ -80,20 +82,32 @@ sub serve {
         $buffer{$client} = '';
         next;
       }
-      my $more = sysread $ready, $buffer{$ready}, 65536, length $buffer{$ready};
-      append("$self->{dir}/received.$play", substr $buffer{$ready}, -$more) if $more;
-      my $keep = $more;
-      if ($keep && $buffer{$ready} =~ s/\A((\S+) (\S+) HTTP.*?\r\n\r\n)//s) {
+      my $idle = !$request{$ready} && $buffer{$ready} eq '';
+      my $keep = !$idle || !$option{unread} || $option{unread}->($ready, $mode);
+      if ($keep) {
+        my $more = $keep = sysread $ready, $buffer{$ready}, 65536, length $buffer{$ready};
+        append("$self->{dir}/received.$play", substr $buffer{$ready}, -$more) if $more;
+      }
+      if ($keep && !$request{$ready} && $buffer{$ready} =~ s/\A((\S+) (\S+) HTTP.*?\r\n\r\n)//s) {
+        $request{$ready} = {head => $1, method => $2, target => $3, dir => $self->{dir}};
         $number++;
-        $keep = $handler->($ready, {head => $1, method => $2, target => $3, dir => $self->{dir}}, $number, $mode);
+        $keep = $option{begun}->($ready, $request{$ready}, $number, $mode) if $option{begun};
+      }
+      if ($keep && $request{$ready} && length $buffer{$ready} >= body_length($request{$ready})) {
+        my $request = delete $request{$ready};
+        $request->{body} = substr $buffer{$ready}, 0, body_length($request), '';
+        $keep = $handler->($ready, $request, $number, $mode);
       }
       next if $keep;
       $select->remove($ready);
       delete $buffer{$ready};
+      delete $request{$ready};
       close $ready;
     }
   }
 }
+
+sub body_length { return $_[0]{head} =~ /^content-length: *(\d+)/im ? $1 : 0 }
 
 sub mode {
   my ($self) = @_;
@@ -103,15 +117,21 @@ sub mode {
 
 sub append { my ($path, $text) = @_; open my $file, '>>:raw', $path or die $!; syswrite $file, $text }
 
-# What the real gateway at `url` answers: {status, headers, body}, not chunked and not compressed.
+# What the real gateway at `url` answers: {status, headers, body}, not chunked and not compressed. With `most`, only so
+# many bytes of the request are passed on, and then the connection ends.
 sub forward {
-  my ($url, $request) = @_;
+  my ($url, $request, $most) = @_;
   my ($address) = $url =~ m{^http://([\d.:]+)} or die "no plain address: $url";
   my $upstream = IO::Socket::INET->new(PeerAddr => $address) or die "upstream: $!";
   my $head = $request->{head};
   $head =~ s/^(Accept-Encoding|Connection):[^\r]*\r\n//img;
   $head =~ s/\r\n\r\n\z/\r\nConnection: close\r\n\r\n/;
-  print $upstream $head;
+  my $bytes = $head . ($request->{body} // '');
+  if (defined $most) {
+    print $upstream substr $bytes, 0, $most;
+    return;
+  }
+  print $upstream $bytes;
   local $/;
   my $answer = <$upstream>;
   my ($top, $body) = split /\r\n\r\n/, $answer, 2;

@@ -17,11 +17,11 @@ sub new {
   return $self;
 }
 
-# Sends statements without waiting for their end.
+# Sends statements without waiting for their end. COPY's data go with it, to their end mark.
 sub begin {
   my ($self, $sql) = @_;
   $self->{count}++;
-  $sql .= ';' unless $sql =~ /;\s*\z|^\\/;
+  $sql .= ';' unless $sql =~ /;\s*\z|^\\|\n\\\.\z/;
   $self->{in} .= "$sql\n\\echo @@ $self->{count} :SQLSTATE\n\\warn @@ $self->{count}\n";
   $self->{timer}->start($limit);
   $self->{psql}->pump_nb;
