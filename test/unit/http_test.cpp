@@ -239,6 +239,36 @@ TEST(Http, SendsAtOnceOnAnOpenConnection) {
   EXPECT_EQ(transfer->Result().body, "ok");
 }
 
+// Whoever waits for another transfer must not be woken by it again and again.
+TEST(Http, EndOfAnIdleConnectionIsNoticedOnce) {
+  std::promise<void> end;
+  const Server ending([&](test::Connection &connection) {
+    connection.ReadRequest();
+    connection.Write(Answer("200 OK", "x"));
+    end.get_future().wait_for(std::chrono::seconds(20));
+  });
+  const Server silent([](test::Connection &connection) {
+    connection.ReadRequest();
+    connection.AwaitClose();
+  });
+  Session session;
+  EXPECT_EQ(Fetch(session, Get(ending.url())).body, "x");
+  const auto waits = session.Send(Get(silent.url()));
+  end.set_value();
+  const auto readable = [&](int milliseconds) {
+    pollfd waited{session.fd(), POLLIN, 0};
+    return poll(&waited, 1, milliseconds) > 0;
+  };
+  ASSERT_TRUE(readable(10'000));
+  bool quiet = false;
+  for (int i = 0; i < 100 && !quiet; i++) {
+    session.Pump();
+    quiet = !readable(20);
+  }
+  EXPECT_TRUE(quiet);
+  EXPECT_FALSE(waits->done());
+}
+
 TEST(Http, RunsManyTransfersAtOnce) {
   const Server server(Each([](const std::string &request) {
     const std::string path = request.substr(4, request.find(' ', 4) - 4);

@@ -277,7 +277,8 @@ TEST(Pager, WrongExpectationsLoseNoRow) {
         scan.Run({&table, cap}, 0);
         EXPECT_EQ(scan.counted(), 0U);
         // A page that nothing can have cut ends the scan.
-        if (seen > rows && rows < 10'000) EXPECT_EQ(scan.requests(), 1U);
+        const bool one = seen > rows && rows < 10'000;
+        EXPECT_EQ(scan.requests(), one ? 1U : scan.requests());
       }
     }
   }

@@ -290,7 +290,7 @@ TEST(Reader, FailuresOfWholeRowsAreThoseOfNamedOnes) {
   }));
   Fixture none(refusing, WholeOptions());
   const Error error = none.Failure();
-  EXPECT_STREQ(error.sqlstate(), "42P01");
+  EXPECT_STREQ(error.sqlstate(), "HV00R");
   EXPECT_NE(std::string(error.context()).find("select=c0:id"), std::string::npos);
   const Server cut(Each([](const std::string &) { return Answer("200 OK", R"([{"id":7,)", kOneRow); }));
   EXPECT_STREQ(Fixture(cut, WholeOptions()).Failure().sqlstate(), "08P01");
