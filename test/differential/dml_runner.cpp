@@ -1,7 +1,8 @@
 // Runs statements that write, on a foreign table and on its twin at once, and compares what they say and what is there.
 //
 // What may differ by design, and is therefore not generated:
-// - JSON nulls, which are refused (PostgREST would store SQL NULLs in their place);
+// - JSON nulls, which are refused (PostgREST would store SQL NULLs in their place); in a json column blanks around a
+//   value and the escapes of a string that is the whole value, which are not kept;
 // - ON CONFLICT DO NOTHING on a table without a key, refused; keys are the only unique columns, since PostgREST knows
 //   no other ON CONFLICT than that of one key;
 // - DEFAULT for a column whose default the foreign table does not know, in UPDATE and in VALUES of several rows;
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -62,6 +64,7 @@ struct Outcome {
   Result twin, foreign;
   Rows twin_rows, foreign_rows;
   std::string difference;  // empty: none
+  std::string detail;      // the nearest two rows that differ
   bool refused = false;    // a documented limit, and nothing was done
   bool apart = false;      // several requests, of which some failed
 };
@@ -94,6 +97,7 @@ class Worker {
   void Account(uint64_t number, const Statement &statement, const Outcome &outcome);
   Rows TwinRows();
   Rows ForeignRows();
+  std::string NearestRows();
   std::string Settings(bool foreign) const;
   std::string TwinName() const { return TwinSchema(number_) + "." + QuoteName(table_->table.name); }
 
@@ -211,6 +215,45 @@ Rows Worker::ForeignRows() {
   return rows;
 }
 
+Rows OnlyIn(const Rows &rows, const Rows &others) {
+  Rows only;
+  std::set_difference(rows.begin(), rows.end(), others.begin(), others.end(), std::back_inserter(only));
+  return only;
+}
+
+size_t Distance(const Row &left, const Row &right) {
+  size_t distance = 0;
+  for (size_t i = 0; i < left.size(); i++)
+    distance += left[i] == right[i] ? 0 : 1;
+  return distance;
+}
+
+// Of the rows that only one side has, the two that differ in the fewest columns, and those.
+std::string Worker::NearestRows() {
+  const std::string select = "SELECT " + WritableColumns(*table_, true) + " FROM ";
+  Rows twin = twin_.Must(select + TwinName()).rows, foreign;
+  for (const std::string &name : RemoteParts(number_, *table_)) {
+    for (Row &row : remote_.Must(select + name).rows)
+      foreign.push_back(std::move(row));
+  }
+  std::sort(twin.begin(), twin.end());
+  std::sort(foreign.begin(), foreign.end());
+  const Rows left = OnlyIn(twin, foreign), right = OnlyIn(foreign, twin);
+  std::string text = std::to_string(left.size()) + " rows of the twin only, " + std::to_string(right.size()) +
+                     " of the foreign table only\n";
+  if (left.empty() || right.empty()) return text;
+  const Row &row = left[0];
+  const Row &nearest = *std::min_element(right.begin(), right.end(), [&](const Row &one, const Row &two) {
+    return Distance(row, one) < Distance(row, two);
+  });
+  for (size_t i = 0; i < row.size(); i++) {
+    if (row[i] == nearest[i]) continue;
+    text += "  column " + std::to_string(i + 1) + ": " + row[i].value_or("NULL") + " | " + nearest[i].value_or("NULL") +
+            "\n";
+  }
+  return text;
+}
+
 // Gives the foreign side the rows that the twin has, outside of a transaction.
 void Worker::Restore() {
   const std::string columns = WritableColumns(*table_, true), always = WritableColumns(*table_, false);
@@ -291,6 +334,7 @@ void Worker::Judge(const Statement &statement, Outcome *outcome) {
     *difference = "RETURNING: " + *difference;
   } else if (outcome->twin_rows != outcome->foreign_rows) {
     *difference = "the tables' rows differ afterwards";
+    outcome->detail = NearestRows();
   }
 }
 
@@ -379,8 +423,8 @@ void Worker::Report(uint64_t number, Statement statement, const Outcome &first) 
   Reduce(&statement.body, wrong);
   steps = 0;
   const bool again = wrong();
-  out << "-- reduced: " << (again ? outcome.difference : "does not differ when it is run again") << "\n"
-      << Settings(true) << "\n"
+  out << first.detail << "-- reduced: " << (again ? outcome.difference : "does not differ when it is run again") << "\n"
+      << outcome.detail << Settings(true) << "\n"
       << Render(statement.body, statement.twice) << ";\n"
       << "twin:\n"
       << Show(outcome.twin, kShownRows) << "foreign table:\n"
