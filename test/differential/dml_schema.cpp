@@ -204,9 +204,10 @@ std::string RowValues(Random *random, const WrittenTable &table, int number) {
     } else if (table.rules[i] == Rule::kChecked) {
       sql += std::to_string(random->Below(300));
     } else {
-      const Value value = WritableValue(random, *table.table.columns[i].type);
+      const Type &type = *table.table.columns[i].type;
+      const Value value = WritableValue(random, type);
       const bool null = table.clauses[i].compare(0, 8, "NOT NULL") != 0 && random->Chance(20);
-      sql += null ? "NULL" : QuoteLiteral(value.null ? table.table.columns[i].type->pool[0] : value.text);
+      sql += null ? "NULL" : QuoteLiteral(value.null ? type.pool[0] : value.text) + "::" + type.sql;
     }
   }
   return sql + ")";
