@@ -207,6 +207,8 @@ COPY w.parted FROM stdin;
 EXPLAIN (VERBOSE, COSTS OFF) UPDATE w.parted SET v = 'new' WHERE a > 1140;
 WITH r AS (UPDATE w.parted SET v = 'new' WHERE a > 1140 RETURNING tableoid::regclass, a) SELECT * FROM r ORDER BY a;
 WITH r AS (UPDATE w.parted SET v = v || '!' WHERE a IN (1, 1200) RETURNING tableoid::regclass, *) SELECT * FROM r ORDER BY a;
+-- a row that a join finds twice is changed once
+UPDATE w.parted p SET v = x.v FROM (VALUES (1200, 'same'), (1200, 'same'), (2, 'same'), (2, 'same')) x(a, v) WHERE p.a = x.a;
 -- from a local partition into the remote one
 UPDATE w.parted SET a = 1400 WHERE a = 1;
 -- but not out of it

@@ -103,6 +103,9 @@ SET plan_cache_mode = force_generic_plan;
 EXECUTE change('prepared', NULL);
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE change('a', 'b');
 EXECUTE change(repeat('x', 9000), NULL);
+-- no pattern of a request has an asterisk that stands for itself
+PREPARE starred(text) AS DELETE FROM w.pairs WHERE v LIKE $1;
+EXECUTE starred('*');
 RESET plan_cache_mode;
 DELETE FROM w.pairs WHERE v IS NULL RETURNING a;
 

@@ -72,13 +72,15 @@ SplitQuery *MakePushed(DirectState *state, const Datum *values, const bool *isnu
   bool const fits = Guard([&] {
     if (rows->where.empty()) rows->where.push_back(Everything(all));
     *split = SplitList(std::move(*rows), SIZE_MAX);
+    if (split->dropped > 0) return false;
     for (const ReadQuery &part : split->parts) {
       if (IsTooLong(objects->query, part)) return false;
     }
-    return split->dropped == 0;
+    return true;
   });
   if (!fits) {
-    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("conditions are too long for one request"),
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("conditions cannot be sent in one request"),
+                    errdetail("They are too long, or have values that a request cannot express."),
                     errhint("Set supabase_fdw.enable_pushdown to off for this statement.")));
   }
   return split;

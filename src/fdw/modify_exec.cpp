@@ -191,7 +191,8 @@ TupleTableSlot *Answered(WriteState *write, TupleTableSlot *slot) {
   return slot;
 }
 
-// An UPDATE or DELETE of the row that `source` names.
+// An UPDATE or DELETE of the row that `source` names; NULL when this statement has changed that row before, as
+// PostgreSQL does with a row that a join finds twice.
 TupleTableSlot *ChangeRow(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
   ModifyState *state = StateOf(info);
   WriteState *write = state->write;
@@ -206,18 +207,28 @@ TupleTableSlot *ChangeRow(EState *estate, ResultRelInfo *info, TupleTableSlot *s
     if (info->ri_RelationDesc->rd_rel->relispartition) ExecPartitionCheck(info, slot, estate, true);
     EncodeUpdate(state, slot, source);
   }
-  Guard([&] {
-    std::vector<std::string> names;
+  bool const again = Guard([&] {
     KeyedWrites::Key key;
-    for (int i = 0; i < write->key.count; i++) {
-      names.emplace_back(write->key.encoders[i].name);
+    for (int i = 0; i < write->key.count; i++)
       key.emplace_back(write->key.values[i].data, write->key.values[i].size);
-    }
-    objects->query.rows.where = {KeyedWrites::Match(names, {key}, 1)};
+    if (!objects->keyed->Add("", std::move(key))) return true;
+    objects->query.rows.where = {objects->keyed->Next(kMaxTargetBytes).keys};
+    return false;
   });
   MemoryContextSwitchTo(old);
+  if (again) return nullptr;
   SendWrite(write, 1, false);
   return Answered(write, slot);
+}
+
+// What ChangeRow names rows by, and knows them again by.
+void StartChanging(WriteState *write) {
+  Guard([&] {
+    std::vector<std::string> names;
+    for (int i = 0; i < write->key.count; i++)
+      names.emplace_back(write->key.encoders[i].name);
+    write->objects->keyed = std::make_unique<KeyedWrites>(std::move(names), 1, true);
+  });
 }
 
 // The columns that rows which come from elsewhere (COPY, a partitioned table) have values for: those that the statement
@@ -251,6 +262,7 @@ void BeginForeignModify(ModifyTableState *mtstate, ResultRelInfo *info, List *fd
                                  intVal(list_nth(fdw_private, kModifyIgnore)) != 0);
   if (mtstate->operation != CMD_INSERT) {
     FindIdentity(state->write, info->ri_RelationDesc, outerPlanState(mtstate)->plan);
+    StartChanging(state->write);
     state->write->counts_missing = true;
     state->old_row = ExecFindJunkAttributeInTlist(outerPlanState(mtstate)->plan->targetlist, "wholerow");
   }

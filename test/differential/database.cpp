@@ -59,11 +59,15 @@ void Database::Send(const std::string &sql) {
   if (PQsendQuery(connection_.get(), sql.c_str()) == 0) throw std::runtime_error(PQerrorMessage(connection_.get()));
 }
 
-Result Database::Receive() {
+Result Database::Receive(const std::string &copied) {
   Result result;
   while (PGresult *one = PQgetResult(connection_.get())) {
     const ExecStatusType status = PQresultStatus(one);
-    if (status == PGRES_TUPLES_OK) {
+    result.tags.emplace_back(PQcmdStatus(one));
+    if (status == PGRES_COPY_IN) {
+      PQputCopyData(connection_.get(), copied.data(), static_cast<int>(copied.size()));
+      PQputCopyEnd(connection_.get(), nullptr);
+    } else if (status == PGRES_TUPLES_OK) {
       AddRows(one, &result);
     } else if (status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY && result.sqlstate.empty()) {
       result.sqlstate = Field(one, PG_DIAG_SQLSTATE);

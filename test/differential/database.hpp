@@ -15,7 +15,8 @@ using Row = std::vector<std::optional<std::string>>;
 
 struct Result {
   std::vector<Row> rows;
-  std::string sqlstate;  // empty: success
+  std::vector<std::string> tags;  // of the commands, with their numbers of rows
+  std::string sqlstate;           // empty: success
   std::string message;
 };
 
@@ -25,7 +26,8 @@ class Database {
 
   // A statement, or several separated by semicolons; the rows of all of them.
   void Send(const std::string &sql);
-  Result Receive();
+  // `copied` is what COPY … FROM STDIN reads.
+  Result Receive(const std::string &copied = "");
   Result Run(const std::string &sql);
   // Throws std::runtime_error when it fails.
   Result Must(const std::string &sql);

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "dml.hpp"
 #include "runner.hpp"
 
 extern char **environ;
@@ -27,7 +28,7 @@ Environment ReadEnvironment() {
 
 constexpr const char *kUsage =
     "usage: differential [--seed N] [--count N] [--only N] [--jobs N] [--mismatches N] [--no-fill] [--bug N] "
-    "[--quiet]\n";
+    "[--bugs] [--dml]\n";
 
 bool ParseOptions(int argc, char **argv, Options *options) {
   for (int i = 1; i < argc; i++) {
@@ -38,6 +39,10 @@ bool ParseOptions(int argc, char **argv, Options *options) {
     }
     if (name == "--bugs") {
       options->bugs = true;
+      continue;
+    }
+    if (name == "--dml") {
+      options->writes = true;
       continue;
     }
     if (i + 1 == argc) return false;
@@ -72,7 +77,10 @@ int main(int argc, char **argv) {
   try {
     const differential::Environment stack = differential::ReadEnvironment();
     if (options.fill) differential::Prepare(stack, differential::kDatabase);
-    const bool good = options.bugs ? differential::FindBugs(stack, options) : differential::RunAll(stack, options);
+    if (options.fill && options.writes) differential::PrepareWriting(stack, options.jobs);
+    const bool good = options.bugs     ? differential::FindBugs(stack, options)
+                      : options.writes ? differential::RunWriting(stack, options)
+                                       : differential::RunAll(stack, options);
     return good ? 0 : 1;
   } catch (const std::exception &error) {
     std::cerr << "differential: " << error.what() << '\n';

@@ -15,10 +15,11 @@ struct Options {
   uint64_t count = 1000;
   uint64_t most = 10;  // mismatches, after which the run ends
   int jobs = 4;
-  int bug = 0;         // supabase_fdw.seeded_bug of the foreign side
-  bool fill = true;    // create and fill the databases first
-  bool quiet = false;  // no reports, only their number
-  bool bugs = false;   // find seeded bugs instead
+  int bug = 0;          // supabase_fdw.seeded_bug of the foreign side
+  bool fill = true;     // create and fill the databases first
+  bool quiet = false;   // no reports, only their number
+  bool bugs = false;    // find seeded bugs instead
+  bool writes = false;  // statements that write instead of queries
 };
 
 // Whether no query differed.
