@@ -117,21 +117,21 @@ sub mode {
 
 sub append { my ($path, $text) = @_; open my $file, '>>:raw', $path or die $!; syswrite $file, $text }
 
-# What the real gateway at `url` answers: {status, headers, body}, not chunked and not compressed. With `most`, only so
-# many bytes of the request are passed on, and then the connection ends.
+# What the real gateway at `url` answers: {status, headers, body}, not chunked and not compressed. With `half`, the
+# request is passed on to the middle of its body, or of its head when it has none, and then the connection ends.
 sub forward {
-  my ($url, $request, $most) = @_;
+  my ($url, $request, $half) = @_;
   my ($address) = $url =~ m{^http://([\d.:]+)} or die "no plain address: $url";
   my $upstream = IO::Socket::INET->new(PeerAddr => $address) or die "upstream: $!";
   my $head = $request->{head};
   $head =~ s/^(Accept-Encoding|Connection):[^\r]*\r\n//img;
   $head =~ s/\r\n\r\n\z/\r\nConnection: close\r\n\r\n/;
-  my $bytes = $head . ($request->{body} // '');
-  if (defined $most) {
-    print $upstream substr $bytes, 0, $most;
+  my $body = $request->{body} // '';
+  if ($half) {
+    print $upstream $body eq '' ? substr $head, 0, length($head) / 2 : $head . substr $body, 0, length($body) / 2;
     return;
   }
-  print $upstream $bytes;
+  print $upstream $head, $body;
   local $/;
   my $answer = <$upstream>;
   my ($top, $body) = split /\r\n\r\n/, $answer, 2;

@@ -38,7 +38,7 @@ my %fault = (
   unread => {unread => sub { Door::reset_at_close($_[0]) }, ends => \@lost},
   unread_end => {unread => sub { }, ends => \@lost},
   half => {begun => sub { Door::reset_at_close($_[0]) }, ends => \@lost},
-  half_passed_on => {spoil => sub { Door::forward($http, $_[1], length($_[1]{head}) + int(length($_[1]{body}) / 2) - 2); return 0 }, ends => \@lost},
+  half_passed_on => {spoil => sub { Door::forward($http, $_[1], 1); return 0 }, ends => \@lost},
   # executed, and no answer, or a part of it
   unanswered => {after => sub { return 0 }, ends => \@lost},
   unanswered_reset => {after => sub { Door::reset_at_close($_[0]); return 0 }, ends => \@lost},
