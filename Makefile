@@ -5,7 +5,7 @@ TESTS = setup import types extension_types values encodings collations condition
   parallel partitions plans odd_names options errors auth auth_scope views security statistics functions writes transactions \
   extension
 
-OWN_TARGETS = help demo bench check check-sanitized differential differential-bugs unit fuzz format lint print-tests
+OWN_TARGETS = help demo bench check check-sanitized differential differential-dml differential-bugs unit fuzz format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -17,6 +17,7 @@ help:
 	@echo 'make check-sanitized  pg_regress and fault tests with the extension under ASan and UBSan'
 	@echo 'make bench        ratios against postgres_fdw and raw downloads, about 6 minutes (test/bench/run)'
 	@echo 'make differential N=… SEED=…  random queries on foreign tables and on local copies, compared'
+	@echo 'make differential-dml N=… SEED=…  random statements that write, on foreign tables and on local twins, compared'
 	@echo 'make differential-bugs  whether that comparison finds the bugs that a build made for it has'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
@@ -31,6 +32,8 @@ check-sanitized:
 	@PG_CONFIG=$(PG_CONFIG) scripts/check-sanitized
 differential:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential
+differential-dml:
+	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --dml
 differential-bugs:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --bugs
 print-tests:
