@@ -126,12 +126,12 @@ sub forward {
   my $head = $request->{head};
   $head =~ s/^(Accept-Encoding|Connection):[^\r]*\r\n//img;
   $head =~ s/\r\n\r\n\z/\r\nConnection: close\r\n\r\n/;
-  my $body = $request->{body} // '';
+  my $data = $request->{body} // '';
   if ($half) {
-    print $upstream $body eq '' ? substr $head, 0, length($head) / 2 : $head . substr $body, 0, length($body) / 2;
+    print $upstream $data eq '' ? substr $head, 0, length($head) / 2 : $head . substr $data, 0, length($data) / 2;
     return;
   }
-  print $upstream $head, $body;
+  print $upstream $head, $data;
   local $/;
   my $answer = <$upstream>;
   my ($top, $body) = split /\r\n\r\n/, $answer, 2;
