@@ -56,16 +56,28 @@ CREATE FOREIGN TABLE shop.columnless () SERVER shop OPTIONS (table_name 'orders'
 SELECT count(*) FROM shop.columnless;
 \echo :LAST_ERROR_SQLSTATE
 
+CREATE FOREIGN TABLE shop.lacking (id int OPTIONS (key 'true'), customer_id int, status text, no_such text)
+  SERVER shop OPTIONS (table_name 'orders');
+SELECT * FROM shop.lacking WHERE id = 1;
+\echo :LAST_ERROR_SQLSTATE
+
 -- what is not allowed
 CREATE FOREIGN TABLE shop.forbidden (id int OPTIONS (key 'true'), secret text) SERVER shop;
 SELECT * FROM shop.forbidden;
 \echo :LAST_ERROR_SQLSTATE
+CREATE FOREIGN TABLE shop.twice (id int OPTIONS (key 'true'), shown text, id_again int OPTIONS (column_name 'id'),
+  shown_again text OPTIONS (column_name 'shown')) SERVER shop OPTIONS (table_name 'partly_visible');
+GRANT SELECT ON shop.twice TO regress_app;
 SET ROLE regress_app;
 SELECT id, shown FROM shop.partly_visible ORDER BY id;
 SELECT * FROM shop.partly_visible;
 \echo :LAST_ERROR_SQLSTATE
 SELECT id FROM shop.partly_visible WHERE hidden = 'hidden 1';
 \echo :LAST_ERROR_SQLSTATE
+-- a whole row is not granted: its columns are asked for by name, from then on
+EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM shop.twice WHERE id = 1;
+SELECT * FROM shop.twice WHERE id = 1;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM shop.twice WHERE id = 1;
 -- rows that row level security hides are no error
 SELECT count(*) FROM shop.orders;
 -- the remote's statement timeout

@@ -63,6 +63,10 @@ Reader::Step Reader::Next() {
   return Step::kPage;
 }
 
+bool Reader::capped() const noexcept {
+  return streams_.capped(MonotonicMs());
+}
+
 void Reader::LookAhead() {
   streams_.WantMore();
   Collect();

@@ -54,6 +54,7 @@ class Reader {
   size_t first_row() const noexcept { return page_.first_row; }
   // Nothing but this page was needed: it can be read again without a request.
   bool OnlyPage() const noexcept { return counters_.pages == 1 && streams_.finished() && ready_.empty(); }
+  bool capped() const noexcept;
   int dropped() const noexcept { return streams_.dropped(); }
   ReadCounters &counters() noexcept { return counters_; }
   // Rows that were asked for whole were not worth it: they lacked columns or had too much beside them, or the server

@@ -48,6 +48,8 @@ class Streams {
   // The first page is not enough.
   void WantMore() noexcept { more_ = true; }
   bool wants_more() const noexcept { return more_; }
+  // Whether the server is known to cut pages.
+  bool capped(int64_t now_ms) const noexcept { return cap_->Exact(now_ms).has_value(); }
   // How many pages may wait to be read before no more are asked for.
   size_t pages_ahead() const noexcept { return (how_.parallel + 1) / 2; }
 

@@ -274,10 +274,10 @@ void LearnCount(ForeignScanState *node, ScanState *state) {
   if (rows > 0) RememberCount(state->server, state->table, state->identity, static_cast<double>(rows));
 }
 
-// One page had no room for a query's rows: the next time it may.
+// One page had no room for a query's rows: the next time it may, unless the server cuts pages anyway.
 void LearnBrought(ScanState *state) {
   const ScanObjects *objects = state->objects;
-  if (!state->exhausted || state->recheck || objects->reader == nullptr) return;
+  if (!state->exhausted || state->recheck || objects->reader == nullptr || objects->reader->capped()) return;
   ReadCounters const &counters = objects->reader->counters();
   List *query;
   if (counters.rows <= Pager::kFirstPage || counters.rows > Pager::kNextPage || !TakesAll(state, &query)) return;
