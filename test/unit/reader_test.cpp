@@ -216,8 +216,6 @@ TEST(Reader, WideRowsMakeSmallerPages) {
   EXPECT_EQ(Number(log.entries()[1], "limit="), PagerOptions().page_bytes / wide.size() + 1);
 }
 
-// ---- whole rows ----
-
 PagerOptions WholeOptions() {
   PagerOptions options = Options(Paging::kKeyset, 0);
   options.query.select = {{"id"}, {"note"}, {"tags", true}};
@@ -419,8 +417,6 @@ TEST(Reader, TellsHowManyConditionsWereDropped) {
   EXPECT_EQ(f.reader.page().rows(), 3U);
 }
 
-// ---- expiry ----
-
 TEST(CheckNotExpired, AllowsTheClockSkewAndNever) {
   const struct {
     int64_t expires_at, now;
@@ -500,8 +496,6 @@ TEST(Reader, TakesThePageThatWasAskedForInTime) {
   clock_ahead = 0;
   EXPECT_EQ(f.reader.page().rows(), 4U);
 }
-
-// ---- answers that are none ----
 
 const char *const kContext = "remote request: GET /rest/v1/t?select=c0:id&order=id&limit=10";
 
