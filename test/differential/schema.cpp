@@ -54,8 +54,8 @@ Table OddNames() {
 }
 
 // Columns that show another type than the remote one. Those that say so (remote_type) may take values that the remote
-// column would refuse, or compare otherwise (a name has the collation C, in which only ASCII letters have cases); the rest
-// compare as the remote column does.
+// column would refuse, or compare otherwise (a name has the collation C, in which only ASCII letters have cases); the
+// rest compare as the remote column does.
 Table OtherTypes() {
   Table table = MakeTable("diff_typed", "", {"i4"}, {}, 60, 10);
   struct Shown {
