@@ -198,6 +198,7 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
   } else {
     cap_->Seen(rows, asked_at_ms_);
   }
+  was_cut_ = was_cut_ || (cut_to_ > 0 && rows > overlap_);
   cut_to_ = !finished_ && rows < asked_ ? rows : 0;
   if (first_ && range && range->total) counted_ = range->total;
   if (rows == 1 && rows < asked_) ask_overlap_ = false;

@@ -120,6 +120,8 @@ class Pager {
   uint64_t row_bytes() const noexcept { return row_bytes_; }
   // Rows that the page under way may have.
   uint64_t asked() const noexcept { return asked_; }
+  // Whether rows followed a page that was shorter than asked for: the server cuts.
+  bool was_cut() const noexcept { return was_cut_; }
   // Rows that a later page is likely to have.
   uint64_t PageRows() const;
   // Rows of the relation as the first page's count has them.
@@ -163,6 +165,7 @@ class Pager {
   uint64_t total_ = 0;  // kRepeat: rows by the count of the first page
   int64_t asked_at_ms_ = 0;
   bool counts_ = false;  // whether its count is an exact one as far as the cap
+  bool was_cut_ = false;
   uint64_t cut_to_ = 0;  // rows of a page that was shorter than asked for and not the last
   std::optional<uint64_t> counted_;
   Numbers numbers_{};

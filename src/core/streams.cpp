@@ -140,6 +140,7 @@ std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::
   uint64_t const before = pager.received();
   pager.Received(page, range, bytes, now_ms);
   received_ += pager.received() - before;
+  was_cut_ = was_cut_ || pager.was_cut();
   if (pager.counted() && before == 0) stream->expected = *pager.counted();
   size_t const first_row = pager.overlap();
   if (pager.finished()) Close(stream);

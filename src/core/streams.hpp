@@ -49,7 +49,7 @@ class Streams {
   void WantMore() noexcept { more_ = true; }
   bool wants_more() const noexcept { return more_; }
   // Whether the server is known to cut pages.
-  bool capped(int64_t now_ms) const noexcept { return cap_->Exact(now_ms).has_value(); }
+  bool capped(int64_t now_ms) const noexcept { return was_cut_ || cap_->Exact(now_ms).has_value(); }
   // How many pages may wait to be read before no more are asked for.
   size_t pages_ahead() const noexcept { return (how_.parallel + 1) / 2; }
 
@@ -114,7 +114,7 @@ class Streams {
   size_t next_id_ = 0, splits_ = 0, probes_sent_ = 0;
   uint64_t received_ = 0;
   int dropped_ = 0;
-  bool more_ = false, aggregates_ = false;
+  bool more_ = false, aggregates_ = false, was_cut_ = false;
   std::optional<FunctionSource> function_;
 };
 

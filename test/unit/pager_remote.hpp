@@ -185,6 +185,7 @@ class Scan {
   bool finished() const { return pager_.finished(); }
   uint64_t requests() const { return requests_; }
   uint64_t counted() const { return counted_; }
+  bool was_cut() const { return pager_.was_cut(); }
 
   // One request in three steps, between which other things may happen.
   void Ask(int64_t now_ms) {

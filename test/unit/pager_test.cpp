@@ -262,6 +262,21 @@ TEST(Pager, FirstPageHasRoomForWhatIsExpected) {
   EXPECT_EQ(FirstLimit(sized, {}), Pager::kFirstPage);
 }
 
+TEST(Pager, TellsWhetherPagesWereCut) {
+  for (const uint64_t rows : {2500, 900}) {
+    const std::vector<Row> table = MakeTable(rows);
+    for (const std::optional<uint64_t> cap : {std::optional<uint64_t>(), {1000}}) {
+      Want want;
+      want.expected = 4000;
+      want.row_bytes = 50;
+      RowCap unknown;
+      Scan scan(table, want, &unknown);
+      scan.Run({&table, cap}, 0);
+      EXPECT_EQ(scan.was_cut(), cap && rows > *cap);
+    }
+  }
+}
+
 TEST(Pager, WrongExpectationsLoseNoRow) {
   for (const uint64_t rows : {0, 1, 999, 1000, 1001, 4000, 5000, 10'000, 10'001, 12'000}) {
     const std::vector<Row> table = MakeTable(rows);
