@@ -9,7 +9,8 @@
 // - a row that a join changes in one of several ways, and which of several rows with one key is the first;
 // - values of sequences where several requests make them at once;
 // - RETURNING that reads the table itself: the remote has changed it already;
-// - rows that move between partitions that are foreign tables.
+// - rows that move between partitions that are foreign tables;
+// - local errors while requests are under way: nobody knows what becomes of these, as a warning says.
 // A statement that takes several requests is not undone when one of them fails: both sides must fail, and then get new
 // rows. Which row is the first to fail, and so for which reason, is a matter of order when there are several; a
 // statement that is one request must fail for the same reason and change nothing.
@@ -17,6 +18,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -377,6 +379,10 @@ void Worker::Account(uint64_t number, const Statement &statement, const Outcome 
   count.all++;
   count.rows += RowsOf(outcome.twin);
   if (!outcome.twin.sqlstate.empty()) {
+    if (std::getenv("DIFFERENTIAL_ERRORS") != nullptr) {
+      std::cout << number << ": " << outcome.twin.message << outcome.foreign.message << Render(statement.body) << ";\n"
+                << statement.copied;
+    }
     count.failed++;
     totals_->errors++;
   }
