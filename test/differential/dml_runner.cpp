@@ -8,7 +8,8 @@
 // - DEFAULT for a column whose default the foreign table does not know, in UPDATE and in VALUES of several rows;
 // - a row that a join changes in one of several ways, and which of several rows with one key is the first;
 // - values of sequences where several requests make them at once;
-// - RETURNING that reads the table itself: the remote has changed it already;
+// - RETURNING that reads the table itself, and subqueries that are run for each row of a table with partitions, whose
+//   rows are changed one by one: the remote has changed it already;
 // - rows that move between partitions that are foreign tables;
 // - local errors while requests are under way: nobody knows what becomes of these, as a warning says.
 // A statement that takes several requests is not undone when one of them fails: both sides must fail, and then get new
@@ -236,6 +237,11 @@ std::string Worker::NearestRows() {
   Rows twin = twin_.Must(select + TwinName()).rows, foreign;
   for (const std::string &name : RemoteParts(number_, *table_)) {
     for (Row &row : remote_.Must(select + name).rows)
+      foreign.push_back(std::move(row));
+  }
+  const std::string last = LocalPart(number_, *way_, *table_);
+  if (!last.empty()) {
+    for (Row &row : local_.Must(select + last).rows)
       foreign.push_back(std::move(row));
   }
   std::sort(twin.begin(), twin.end());
