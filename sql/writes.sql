@@ -134,6 +134,8 @@ UPDATE w.heap SET label = label || '?' WHERE n <= 2;
 DELETE FROM w.heap WHERE label || '' LIKE '%!?' RETURNING n;
 DELETE FROM w.heap h USING (VALUES (3), (4)) x(n) WHERE h.n = x.n RETURNING h.n, x.n;
 SELECT * FROM w.heap ORDER BY n;
+-- nor is any column of all rows a condition that what is set could hide
+WITH r AS (UPDATE w.heap SET n = 7, label = 'seven' RETURNING *) SELECT * FROM r;
 -- views: by their key
 UPDATE w.cheap_items SET name = name || '*' WHERE amount < 8 AND id > 100 RETURNING *;
 DELETE FROM w.cheap_items WHERE name = 'hundred*' RETURNING id;

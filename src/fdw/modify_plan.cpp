@@ -6,6 +6,7 @@
 #include "fdw/plan.hpp"
 #include "fdw/relation.hpp"
 #include "fdw/settings.hpp"
+#include "fdw/write.hpp"
 
 extern "C" {
 #include "access/sysattr.h"
@@ -160,6 +161,9 @@ bool MentionsName(const Node *tree, const char *name) {
 // Whether the remote finds the same rows again among those it has changed, to return them: what compares a column with
 // a constant it does not ask of them again (see SelectTreeColumns); everything else must not depend on what is set.
 bool FindsAgain(const List *conditions, const List *set, const Table *table) {
+  // What stands for no condition may be needed even where there are some: these may turn out to be true of all rows.
+  AllRows const all = NameAllRows(table);
+  if (!all.never_null && list_member_int(set, all.attno)) return false;
   ListCell *cell;
   foreach (cell, conditions) {
     auto *tree = lfirst_node(List, cell);

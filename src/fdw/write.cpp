@@ -212,11 +212,11 @@ void StartWriting(WriteState *state, Oid user) {
 // Some gateways refuse a change of all rows (pg-safeupdate), and no condition must never mean that one was lost: a
 // statement without any says so by one that is always true.
 AllRows NameAllRows(const Table *table) {
-  AllRows all = {nullptr, false};
+  AllRows all = {nullptr, false, 0};
   for (int i = 0; i < table->natts && !all.never_null; i++) {
     const Column *column = &table->columns[i];
     if (column->name == nullptr || (all.column != nullptr && !column->key)) continue;
-    all = {ToUtf8(column->name), column->key};
+    all = {ToUtf8(column->name), column->key, i + 1};
   }
   return all;
 }

@@ -70,6 +70,7 @@ Oid WritingUser(EState *estate, ResultRelInfo *info);
 struct AllRows {
   const char *column;  // UTF-8
   bool never_null;
+  int attno;
 };
 AllRows NameAllRows(const Table *table);
 Condition Everything(AllRows all);

@@ -87,7 +87,9 @@ Node RandomExpression(const Occasion &at, const Source &source, const Column &co
 Partner RandomPartner(const Occasion &at) {
   static const Words others = {"diff_pair_key", "diff_text_key", "diff_uuid_key",
                                "diff_one",      "diff_empty",    "diff odd \"(t)\", *"};
-  if (at.random->Chance(30)) return {&at.target->table, QuoteName(at.target->table.name) + " b", true};
+  // What changes rows one by one reads what it has changed, where a subquery is run for each row.
+  if (at.target->partitions == 0 && at.random->Chance(30))
+    return {&at.target->table, QuoteName(at.target->table.name) + " b", true};
   const Table &table = TableOf(at.random->Pick(others));
   const bool here = table.name == "diff_pair_key" && at.random->Chance(60);
   return {&table, (here ? "diff_here" : QuoteName(table.name)) + " b", false};

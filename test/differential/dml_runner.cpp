@@ -8,8 +8,10 @@
 // - DEFAULT for a column whose default the foreign table does not know, in UPDATE and in VALUES of several rows;
 // - a row that a join changes in one of several ways, and which of several rows with one key is the first;
 // - values of sequences where several requests make them at once;
-// - RETURNING that reads the table itself: the remote has changed it already;
-// - rows that move between partitions that are foreign tables.
+// - RETURNING that reads the table itself, and subqueries that are run for each row of a table with partitions, whose
+//   rows are changed one by one: the remote has changed it already;
+// - rows that move between partitions that are foreign tables;
+// - local errors while requests are under way: nobody knows what becomes of these, as a warning says.
 // A statement that takes several requests is not undone when one of them fails: both sides must fail, and then get new
 // rows. Which row is the first to fail, and so for which reason, is a matter of order when there are several; a
 // statement that is one request must fail for the same reason and change nothing.
@@ -17,6 +19,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -236,6 +239,11 @@ std::string Worker::NearestRows() {
     for (Row &row : remote_.Must(select + name).rows)
       foreign.push_back(std::move(row));
   }
+  const std::string last = LocalPart(number_, *way_, *table_);
+  if (!last.empty()) {
+    for (Row &row : local_.Must(select + last).rows)
+      foreign.push_back(std::move(row));
+  }
   std::sort(twin.begin(), twin.end());
   std::sort(foreign.begin(), foreign.end());
   const Rows left = OnlyIn(twin, foreign), right = OnlyIn(foreign, twin);
@@ -377,6 +385,10 @@ void Worker::Account(uint64_t number, const Statement &statement, const Outcome 
   count.all++;
   count.rows += RowsOf(outcome.twin);
   if (!outcome.twin.sqlstate.empty()) {
+    if (std::getenv("DIFFERENTIAL_ERRORS") != nullptr) {
+      std::cout << number << ": " << outcome.twin.message << outcome.foreign.message << Render(statement.body) << ";\n"
+                << statement.copied;
+    }
     count.failed++;
     totals_->errors++;
   }
