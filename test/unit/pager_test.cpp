@@ -17,8 +17,6 @@ using namespace pager_test;
 
 constexpr int64_t kTrust = RowCap::kTrustMs;
 
-// ---- RowCap ----
-
 TEST(RowCap, KnowsNothingAtFirst) {
   const RowCap cap;
   for (const int64_t now : {int64_t{0}, int64_t{5}, kTrust, int64_t{1} << 50}) {
@@ -102,8 +100,6 @@ TEST(RowCap, OlderEvidenceReplacesNoNewerOne) {
   EXPECT_EQ(larger.NotBelow(kTrust - 1), 100U);
   EXPECT_EQ(larger.NotBelow(kTrust), 0U);
 }
-
-// ---- requests ----
 
 TEST(Pager, AsksForAThousandRowsThenTenThousand) {
   const std::vector<Row> table = MakeTable(12'000);
