@@ -103,7 +103,7 @@ SET plan_cache_mode = force_generic_plan;
 EXECUTE change('prepared', NULL);
 EXPLAIN (VERBOSE, COSTS OFF) EXECUTE change('a', 'b');
 EXECUTE change(repeat('x', 9000), NULL);
--- no pattern of a request has an asterisk that stands for itself
+-- an asterisk that stands for itself makes a regular expression of the pattern
 PREPARE starred(text) AS DELETE FROM w.pairs WHERE v LIKE $1;
 EXECUTE starred('*');
 RESET plan_cache_mode;

@@ -180,7 +180,6 @@ TEST(WriteAnswer, ConnectionsThatBreak) {
          c.Write("HTTP/1.1 201 Created\r\nContent-Range: */2\r\nContent-Length: 9\r\n\r\n[");
        },
        Outcome::kUnknown},
-      {"unread", [](Connection &c) { c.Reset(); }, Outcome::kUnknown},
       {"no HTTP", [](Connection &c) { c.ReadRequest(), c.Write("SSH-2.0-x\r\n"); }, Outcome::kUnknown},
   };
   for (const auto &c : cases) {
