@@ -1,5 +1,6 @@
 #include "reader.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <optional>
@@ -38,6 +39,17 @@ void TakeCall(const FunctionSource &function, Transfer &transfer, size_t columns
     const bool set = function.result == FunctionSource::Result::kValues;
     response.body = RowsOfValues(response.body, set, function.values_as_text);
   }
+}
+
+// What is wrong with a read. A view has no rows of its own to tell apart, which PostgREST says of a column.
+Error ReadProblem(const ReadQuery &query, const Request &request, const Response &response) {
+  const Error problem = RemoteProblem(request, response);
+  const bool by_place = std::any_of(query.select.begin(), query.select.end(),
+                                    [](const SelectColumn &column) { return column.name == "ctid"; });
+  if (!by_place || RemoteCode(response) != "42703") return problem;
+  return Error(problem.sqlstate(), "rows of remote relation \"" + query.relation + "\" cannot be identified",
+               std::string("It has no row identity of its own: ") + problem.what() + ".",
+               "Set option \"key\" of the columns that identify a row.", problem.context());
 }
 
 }  // namespace
@@ -100,7 +112,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   if (refused_) return;
   if (ask.query.whole && !TakeWhole(ask, response)) return;
   if (streams_.function()) TakeCall(*streams_.function(), transfer, ask.query.select.size());
-  if (response.status != 200 && response.status != 206) throw RemoteProblem(transfer.request(), response);
+  if (response.status != 200 && response.status != 206) throw ReadProblem(ask.query, transfer.request(), response);
   std::optional<ContentRange> const range = ParseContentRange(response.Header("content-range"));
   if (!range) {
     throw Error(sqlstate::kProtocolViolation, "answer to a read has no valid Content-Range header", {}, {},
