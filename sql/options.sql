@@ -179,6 +179,16 @@ EXECUTE counting;
 \set VERBOSITY default
 ALTER SERVER changing OPTIONS (SET url :'url', DROP max_retries);
 EXECUTE counting;
+-- what its owner is, which decides whether a loopback address is allowed
+CREATE ROLE regress_owner SUPERUSER;
+ALTER SERVER changing OWNER TO regress_owner;
+EXECUTE counting;
+ALTER ROLE regress_owner NOSUPERUSER;
+EXECUTE counting;
+ALTER ROLE regress_owner SUPERUSER;
+EXECUTE counting;
+ALTER SERVER changing OWNER TO postgres;
+DROP ROLE regress_owner;
 -- a bare PostgREST takes a JWT only
 ALTER SERVER changing OPTIONS (DROP url, ADD rest_url :'rest_url');
 ALTER USER MAPPING FOR postgres SERVER changing OPTIONS (DROP api_key, ADD jwt :'service_jwt');
