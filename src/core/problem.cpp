@@ -368,12 +368,6 @@ std::string WaitSentence(const Response &response, const Redactor &redactor) {
   return "The remote asks to wait until \"" + redactor.Clean(wait, 64) + "\".";
 }
 
-void AddSentence(std::string &text, std::string_view sentence) {
-  if (sentence.empty()) return;
-  if (!text.empty()) text += ' ';
-  text += sentence;
-}
-
 // What the body says when it is no JSON: a proxy's page or a plain word.
 std::string PageSentence(const Response &response, const Redactor &redactor) {
   std::string page = StripTags(std::string_view(response.body).substr(0, kMaxReadBytes));
@@ -407,16 +401,16 @@ Error RemoteProblem(const Request &request, const Response &response) {
 
   std::string detail = meaning.detail;
   std::string hint = meaning.hint;
-  AddSentence(detail, WaitSentence(response, redactor));
+  AddSentence(&detail, WaitSentence(response, redactor));
   if (!is_redirect) {
-    AddSentence(detail, redactor.Clean(body.details, kMaxFieldBytes));
+    AddSentence(&detail, redactor.Clean(body.details, kMaxFieldBytes));
     const std::string remote_hint = redactor.Clean(body.hint, kMaxFieldBytes);
     if (hint.empty()) {
       hint = remote_hint;
     } else if (!remote_hint.empty()) {
-      AddSentence(detail, "Hint of the remote: " + remote_hint);
+      AddSentence(&detail, "Hint of the remote: " + remote_hint);
     }
-    if (!body.is_json) AddSentence(detail, PageSentence(response, redactor));
+    if (!body.is_json) AddSentence(&detail, PageSentence(response, redactor));
   }
   return Error(meaning.sqlstate, message, detail, hint,
                "remote request: " + redactor.Clean(request.label, kMaxLabelBytes),
@@ -427,6 +421,16 @@ bool RefusesAggregates(const Response &response) {
   if (response.status != 400) return false;
   const std::string code = RemoteCode(response);
   return code == "PGRST123" || code == "PGRST100";
+}
+
+void AddSentence(std::string *text, std::string_view sentence) {
+  if (sentence.empty()) return;
+  if (!text->empty()) text->append(text->back() == '.' ? " " : ". ");
+  text->append(sentence);
+}
+
+bool IsServerCode(std::string_view code) {
+  return IsErrorState(code) || IsPostgrestCode(code);
 }
 
 std::string RemoteCode(const Response &response) {

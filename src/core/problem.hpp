@@ -29,6 +29,12 @@ Error RemoteProblem(const Request &request, const Response &response);
 // the reason `why`, a sentence.
 Error CutProblem(std::string_view function, uint64_t rows, uint64_t total, const std::string &why);
 
+// Adds a sentence to a detail, whose own last one a remote may have left without its full stop.
+void AddSentence(std::string *text, std::string_view sentence);
+
+// Whether a code is PostgreSQL's or PostgREST's: a gateway has others.
+bool IsServerCode(std::string_view code);
+
 // The "code" of a PostgREST error body, or an empty string.
 std::string RemoteCode(const Response &response);
 

@@ -48,16 +48,9 @@ bool LeavesOpen(std::string_view code) {
          code.substr(0, 2) == "08";
 }
 
-// A gateway has codes of its own.
-bool IsOfServer(std::string_view code) {
-  if (code.substr(0, 5) == "PGRST") return true;
-  return code.size() == 5 &&
-         std::all_of(code.begin(), code.end(), [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); });
-}
-
 bool IsRefusal(const Response &response) {
   const std::string code = RemoteCode(response);
-  if (IsOfServer(code)) return !LeavesOpen(code);
+  if (IsServerCode(code)) return !LeavesOpen(code);
   // 408 and 499: the gateway gave up waiting.
   return response.status < 500 && response.status != 408 && response.status != 499;
 }
@@ -221,11 +214,6 @@ WriteAnswer NotSent(Error failure) {
   WriteAnswer answer;
   answer.failure = std::move(failure);
   return answer;
-}
-
-void AddSentence(std::string *text, std::string_view sentence) {
-  if (!text->empty()) text->append(text->back() == '.' ? " " : ". ");
-  text->append(sentence);
 }
 
 std::string DescribeWrite(const WriteNote &note) {

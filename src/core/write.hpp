@@ -75,9 +75,6 @@ WriteAnswer TakeWrite(const WriteNote &note, Transfer &transfer);
 // For a write that could not be begun.
 WriteAnswer NotSent(Error failure);
 
-// Adds a sentence to a detail, whose own last one a remote may have left without its full stop.
-void AddSentence(std::string *text, std::string_view sentence);
-
 // "INSERT of rows 1 to 1000 into \"orders\"".
 std::string DescribeWrite(const WriteNote &note);
 

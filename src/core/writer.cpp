@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "jwt.hpp"
+#include "problem.hpp"
 
 namespace supabase {
 

@@ -26,12 +26,6 @@ bool Is(const DirectState *state, DirectFlag flag) {
   return (state->flags & flag) != 0;
 }
 
-WriteVerb VerbOf(CmdType operation) {
-  return operation == CMD_INSERT   ? WriteVerb::kInsert
-         : operation == CMD_UPDATE ? WriteVerb::kUpdate
-                                   : WriteVerb::kDelete;
-}
-
 bool IsOurScan(PlanState *node, void *) {
   if (IsA(node, ForeignScanState) &&
       reinterpret_cast<ForeignScanState *>(node)->fdwroutine->IterateForeignScan == IterateForeignScan) {

@@ -5,6 +5,7 @@
 #include "core/seeded.hpp"
 
 #include "fdw/bridge.hpp"
+#include "fdw/encode.hpp"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -322,15 +323,8 @@ char *DatumToText(Oid type, Datum value) {
   bool varlena;
   getTypeOutputInfo(type, &output, &varlena);
   if (!DependsOnOutputSettings(type)) return OidOutputFunctionCall(output, value);
-  // The settings that change a type's text; what is left open (TimeZone) is written into the text itself as an offset.
-  int const level = NewGUCNestLevel();
-  auto set = [](const char *name, const char *setting) {
-    (void)set_config_option(name, setting, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  };
-  if (!Seeded(Bug::kDateStyleOpen)) set("datestyle", "ISO, MDY");
-  set("intervalstyle", "postgres");
-  if (!Seeded(Bug::kFloatDigitsOpen)) set("extra_float_digits", "3");
-  set("bytea_output", "hex");
+  // What is left open (TimeZone) is written into the text itself as an offset.
+  int const level = PushOutputSettings();
   char *text = OidOutputFunctionCall(output, value);
   AtEOXact_GUC(true, level);
   if (Seeded(Bug::kZoneLost) && type == TIMESTAMPTZOID && strlen(text) > 19) text[19] = '\0';

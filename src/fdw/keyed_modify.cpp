@@ -13,7 +13,6 @@ namespace {
 // Rows that are put together into requests at a time: enough for those with the same new values to meet.
 constexpr size_t kWindowRows = 10'000;
 constexpr size_t kWindowBytes = 16'000'000;
-constexpr size_t kMostRows = 10'000;
 
 // Whether the statement changes what the rows are named by.
 bool ChangesIdentity(const WriteState *write) {
@@ -111,7 +110,7 @@ void StartKeyed(ForeignScanState *node, DirectState *state) {
   // What comes back then tells by nothing else which row it was.
   bool const nameless = write->key.encoders[0].attno < 0;
   state->one_row_each = write->rows->column_count > 0 && (ChangesIdentity(write) || (needs_source && nameless));
-  size_t const most = state->one_row_each ? 1 : kMostRows;
+  size_t const most = state->one_row_each ? 1 : kWindowRows;
   Guard([&] {
     std::vector<std::string> names;
     for (int i = 0; i < write->key.count; i++)

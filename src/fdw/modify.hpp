@@ -49,11 +49,13 @@ int IsForeignRelUpdatable(Relation relation);
 void AddForeignUpdateTargets(PlannerInfo *root, Index index, RangeTblEntry *entry, Relation relation);
 bool PlanDirectModify(PlannerInfo *root, ModifyTable *plan, Index index, int subplan);
 List *PlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index index, int subplan);
-// The name under which the plan carries a column of a row's identity.
-const char *IdentityName(AttrNumber attno, Oid type);
+// The options of a foreign table.
+const Table *TableOf(Oid table_id);
 // Attribute numbers of a row's identity: the key's, else those of ctid and xmin.
 
 List *IdentityColumns(const Table *table);
+// Where a target list has them, from 0; false when it lacks one.
+bool IdentityPositions(const Table *table, List *tlist, List **positions);
 
 // ---- direct_modify.cpp ----
 

@@ -35,8 +35,7 @@ bool IsWritable(const Table *table, TupleDesc desc, int attno) {
 }
 
 List *AllColumns(Relation relation, bool writable) {
-  const Table *table = GetTableOptions(RelationGetRelid(relation),
-                                       GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid));
+  const Table *table = TableOf(RelationGetRelid(relation));
   List *columns = NIL;
   for (int attno = 1; attno <= table->natts; attno++) {
     if (table->columns[attno - 1].name == nullptr) continue;
@@ -51,12 +50,6 @@ List *ReturnedColumns(const ResultRelInfo *info, CmdType operation, List *return
                     (operation == CMD_INSERT && HasTrigger(info, &TriggerDesc::trig_insert_after_row)) ||
                     (operation == CMD_UPDATE && HasTrigger(info, &TriggerDesc::trig_update_after_row));
   return seen ? AllColumns(info->ri_RelationDesc, false) : returning;
-}
-
-WriteVerb VerbOf(CmdType operation) {
-  return operation == CMD_INSERT   ? WriteVerb::kInsert
-         : operation == CMD_UPDATE ? WriteVerb::kUpdate
-                                   : WriteVerb::kDelete;
 }
 
 ModifyState *MakeState(ResultRelInfo *info, CmdType operation, List *columns, List *returning, bool ignore) {
@@ -91,16 +84,9 @@ void KeepRowsBelow(ModifyTableState *mtstate) {
 
 // Finds the row's identity among the columns of the plan below.
 void FindIdentity(WriteState *write, Relation relation, const Plan *below) {
-  List *key = IdentityColumns(write->rows->table), *positions = NIL;
-  ListCell *cell;
-  foreach (cell, key) {
-    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
-    Oid const type = attno > 0 ? TupleDescAttr(RelationGetDescr(relation), attno - 1)->atttypid
-                               : SystemAttributeDefinition(attno)->atttypid;
-    AttrNumber const at = ExecFindJunkAttributeInTlist(below->targetlist, IdentityName(attno, type));
-    if (!AttributeNumberIsValid(at)) elog(ERROR, "could not find key column %d of a row to be changed", attno);
-    positions = lappend_int(positions, at - 1);
-  }
+  List *key = IdentityColumns(write->rows->table), *positions;
+  if (!IdentityPositions(write->rows->table, below->targetlist, &positions))
+    elog(ERROR, "could not find the key of a row to be changed");
   write->key = MakeOutgoing(write->rows->table, RelationGetDescr(relation), key, positions);
 }
 
@@ -113,11 +99,13 @@ bool Same(const PayloadValue &a, const PayloadValue &b) {
 void KeepGiven(ModifyState *state, const PayloadValue *old, std::vector<PayloadValue> *values) {
   WriteState *write = state->write;
   const Outgoing *columns = &write->columns;
+  auto *named = static_cast<bool *>(palloc0(sizeof(bool) * static_cast<Size>(columns->count + 1)));
+  for (int i = 0; i < columns->count; i++)
+    named[i] = bms_is_member(columns->encoders[i].attno, state->named);
   Guard([&] {
     std::vector<std::string> names;
     for (int i = 0; i < columns->count; i++) {
-      bool const given = bms_is_member(columns->encoders[i].attno, state->named);
-      if (!given && Same(columns->values[i], old[i])) continue;
+      if (!named[i] && Same(columns->values[i], old[i])) continue;
       names.emplace_back(columns->encoders[i].name);
       values->push_back(columns->values[i]);
     }
@@ -323,8 +311,7 @@ int GetForeignModifyBatchSize(ResultRelInfo *info) {
       HasTrigger(info, &TriggerDesc::trig_insert_before_row) || HasTrigger(info, &TriggerDesc::trig_insert_after_row)) {
     return 1;
   }
-  Oid const table_id = RelationGetRelid(info->ri_RelationDesc);
-  return GetTableOptions(table_id, GetServerOptions(GetForeignTable(table_id)->serverid))->batch_size;
+  return TableOf(RelationGetRelid(info->ri_RelationDesc))->batch_size;
 }
 
 TupleTableSlot *ExecForeignUpdate(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {

@@ -25,10 +25,6 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-const Table *TableOf(Oid table_id) {
-  return GetTableOptions(table_id, GetServerOptions(GetForeignTable(table_id)->serverid));
-}
-
 bool IsColumn(const Table *table, int attno) {
   return attno >= 1 && attno <= table->natts && table->columns[attno - 1].name != nullptr;
 }
@@ -66,12 +62,14 @@ List *InsertedColumns(PlannerInfo *root, const Table *table) {
   return columns;
 }
 
-// The columns that an UPDATE sets, without those that are generated.
-List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table) {
+// The columns that an UPDATE sets, without those that are generated, and where the plan below has their new values.
+List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table, List **positions = nullptr) {
   List *columns = NIL;
   ListCell *cell;
   foreach (cell, static_cast<List *>(list_nth(plan->updateColnosLists, subplan))) {
-    if (!IsGenerated(table->id, lfirst_int(cell))) columns = lappend_int(columns, lfirst_int(cell));
+    if (IsGenerated(table->id, lfirst_int(cell))) continue;
+    columns = lappend_int(columns, lfirst_int(cell));
+    if (positions != nullptr) *positions = lappend_int(*positions, foreach_current_index(cell));
   }
   return columns;
 }
@@ -212,11 +210,9 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
     positions = lappend_int(positions, list_length(scan->fdw_exprs) + i);
 
   if (returning != NIL && !FindsAgain(conditions, columns, table)) return false;
-  List *no_limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
-  ScanPlan const found = {conditions, returning, NIL, NIL, no_limit, -1, NIL, false, false, NIL, NIL, NIL};
   int const flags = kDirectPushed | (plan->canSetTag ? kDirectSetsProcessed : 0);
   List *fdw_private = list_make5(columns, positions, returning, NIL, NIL);
-  fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlanPrivate(&found));
+  fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlainScan(conditions, returning));
   BecomeModification(scan, plan->operation, index, fdw_private);
   scan->fdw_exprs = list_concat(list_copy(scan->fdw_exprs), values);
   scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index, table->id);
@@ -225,20 +221,6 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
 }
 
 // ---- fed: the plan below gives the rows ----
-
-// Where the plan below has the columns of the rows' identity; false when it has not.
-bool FindIdentity(Plan *below, List *key, Oid table_id, List **positions) {
-  ListCell *cell;
-  foreach (cell, key) {
-    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
-    Oid type = attno == SelfItemPointerAttributeNumber ? TIDOID : XIDOID;
-    if (attno > 0) type = get_atttype(table_id, attno);
-    AttrNumber const at = ExecFindJunkAttributeInTlist(below->targetlist, IdentityName(attno, type));
-    if (!AttributeNumberIsValid(at)) return false;
-    *positions = lappend_int(*positions, at - 1);
-  }
-  return true;
-}
 
 #if PG_VERSION_NUM >= 160000
 Oid AccessedAs(PlannerInfo *root, Index index) {
@@ -277,16 +259,10 @@ bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, const Table *tab
     foreach (cell, columns)
       positions = lappend_int(positions, lfirst_int(cell) - 1);
   } else {
-    auto *numbers = static_cast<List *>(plan->operation == CMD_UPDATE ? linitial(plan->updateColnosLists) : NIL);
-    ListCell *cell;
-    foreach (cell, numbers) {
-      if (IsGenerated(table->id, lfirst_int(cell))) continue;
-      columns = lappend_int(columns, lfirst_int(cell));
-      positions = lappend_int(positions, foreach_current_index(cell));
-    }
+    if (plan->operation == CMD_UPDATE) columns = UpdatedColumns(plan, 0, table, &positions);
     if (plan->operation == CMD_UPDATE && columns == NIL) return false;
     key = IdentityColumns(table);
-    if (!FindIdentity(outerPlan(plan), key, table->id, &key_at)) return false;
+    if (!IdentityPositions(table, outerPlan(plan)->targetlist, &key_at)) return false;
   }
   int flags = plan->canSetTag ? kDirectSetsProcessed : 0;
   if (plan->onConflictAction == ONCONFLICT_NOTHING) flags |= kDirectIgnore;
@@ -311,8 +287,13 @@ int IsForeignRelUpdatable(Relation relation) {
   return (1 << CMD_INSERT) | (1 << CMD_UPDATE) | (1 << CMD_DELETE);
 }
 
-const char *IdentityName(AttrNumber attno, Oid type) {
-  // The same name in two tables of an inheritance tree stands for the same column.
+const Table *TableOf(Oid table_id) {
+  return UseTable(table_id, UseServer(GetForeignServerIdByRelId(table_id)));
+}
+
+// The name under which a plan carries a column of a row's identity. The same name in two tables of an inheritance tree
+// stands for the same column.
+static const char *IdentityName(AttrNumber attno, Oid type) {
   return psprintf("supabase_key_%d_%u", attno, type);
 }
 
@@ -323,6 +304,19 @@ List *IdentityColumns(const Table *table) {
   }
   if (columns != NIL) return columns;
   return list_make2_int(SelfItemPointerAttributeNumber, MinTransactionIdAttributeNumber);
+}
+
+bool IdentityPositions(const Table *table, List *tlist, List **positions) {
+  *positions = NIL;
+  ListCell *cell;
+  foreach (cell, IdentityColumns(table)) {
+    auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
+    Oid const type = attno > 0 ? get_atttype(table->id, attno) : SystemAttributeDefinition(attno)->atttypid;
+    AttrNumber const at = ExecFindJunkAttributeInTlist(tlist, IdentityName(attno, type));
+    if (!AttributeNumberIsValid(at)) return false;
+    *positions = lappend_int(*positions, at - 1);
+  }
+  return true;
 }
 
 void AddForeignUpdateTargets(PlannerInfo *root, Index index, RangeTblEntry *, Relation relation) {

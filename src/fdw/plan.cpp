@@ -432,6 +432,12 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                           outer_plan);
 }
 
+List *MakePlainScan(List *conditions, List *columns) {
+  List *no_limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
+  ScanPlan const plan = {conditions, columns, NIL, NIL, no_limit, -1, NIL, false, false, NIL, NIL, NIL};
+  return MakePlanPrivate(&plan);
+}
+
 List *MakePlanPrivate(const ScanPlan *plan) {
   List *result = list_make5(plan->conditions, plan->columns, plan->key, plan->order, plan->limit);
   result = lappend(lappend(result, makeInteger(plan->at_most)), plan->reasons);

@@ -36,6 +36,8 @@ struct ScanPlan {
   bool all = false;
 };
 List *MakePlanPrivate(const ScanPlan *plan);
+// Of a scan without order or limit: these conditions (trees) and columns only.
+List *MakePlainScan(List *conditions, List *columns);
 
 // FdwRoutine callbacks.
 void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id);

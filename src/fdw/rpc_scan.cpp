@@ -3,6 +3,7 @@
 #include "core/rpc.hpp"
 
 #include "fdw/bridge.hpp"
+#include "fdw/encode.hpp"
 #include "fdw/fold.hpp"
 #include "fdw/plan.hpp"
 #include "fdw/rpc.hpp"
@@ -40,13 +41,7 @@ char *DatumToJson(Oid type, Datum value, bool *is_string) {
         return DatumToText(base, value);
     }
   }
-  int const level = NewGUCNestLevel();
-  for (const char *setting :
-       {"datestyle=ISO, MDY", "intervalstyle=postgres", "extra_float_digits=3", "bytea_output=hex"}) {
-    const char *equals = strchr(setting, '=');
-    (void)set_config_option(pnstrdup(setting, static_cast<Size>(equals - setting)), equals + 1, PGC_USERSET,
-                            PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  }
+  int const level = PushOutputSettings();
   Datum const json = array ? DirectFunctionCall1(array_to_json, value) : DirectFunctionCall1(row_to_json, value);
   AtEOXact_GUC(true, level);
   return TextDatumGetCString(json);

@@ -26,12 +26,9 @@ constexpr WriteKind kKinds[] = {WriteKind::kInserted, WriteKind::kUpdated, Write
 
 ScanState *MakeRows(Relation relation, List *returning, List *plan) {
   auto *rows = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
-  Server *server = GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid);
-  rows->server = server;
-  rows->table = GetTableOptions(RelationGetRelid(relation), server);
-  List *no_limit = list_make2(makeInteger(kNoParameter), makeInteger(kNoParameter));
-  ScanPlan const all = {NIL, returning, NIL, NIL, no_limit, -1, NIL, false, false, NIL, NIL, NIL};
-  rows->plan = plan != NIL ? plan : MakePlanPrivate(&all);
+  rows->server = UseServer(GetForeignServerIdByRelId(RelationGetRelid(relation)));
+  rows->table = UseTable(RelationGetRelid(relation), rows->server);
+  rows->plan = plan != NIL ? plan : MakePlainScan(NIL, returning);
   rows->objects = Own<ScanObjects>(CurrentMemoryContext);
   rows->row_context = AllocSetContextCreate(CurrentMemoryContext, "supabase_fdw row", ALLOCSET_DEFAULT_SIZES);
   InitColumns(rows, RelationGetDescr(relation));
@@ -138,6 +135,12 @@ Outgoing MakeOutgoing(const Table *table, TupleDesc desc, List *columns, List *p
     out.positions[i] = positions != NIL ? list_nth_int(positions, i) : attno - 1;
   }
   return out;
+}
+
+WriteVerb VerbOf(CmdType operation) {
+  return operation == CMD_INSERT   ? WriteVerb::kInsert
+         : operation == CMD_UPDATE ? WriteVerb::kUpdate
+                                   : WriteVerb::kDelete;
 }
 
 WriteState *MakeWriteState(Relation relation, WriteVerb verb, List *columns, List *returning, List *plan) {

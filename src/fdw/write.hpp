@@ -53,6 +53,7 @@ struct WriteState {
   bool counts_missing;  // rows are named by their keys
 };
 
+WriteVerb VerbOf(CmdType operation);
 // For one table and kind of write. `columns` get values and `returning` come back (IntLists of attribute numbers);
 // `plan` is the fdw_private of a scan of just those, or NIL for one without conditions. Sends nothing.
 WriteState *MakeWriteState(Relation relation, WriteVerb verb, List *columns, List *returning, List *plan);
@@ -98,7 +99,7 @@ bool TakeAnswer(WriteState *state, bool wait);
 // Waits for all answers; warns of rows that were to be changed and were not.
 void FinishWriting(WriteState *state);
 
-// Stores a row of objects->page, or of those after it; false when there is none.
+// Stores a row of objects->page.
 void StoreReturned(WriteState *state, size_t row, TupleTableSlot *slot);
 
 // "POST /rest/v1/orders?columns=id,note", for EXPLAIN.
