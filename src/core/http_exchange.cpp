@@ -277,10 +277,10 @@ void Exchange::SetRequest() {
     HTTP_SET_OPTION(CURLOPT_NOBODY, 1L);
     return;
   }
-  const bool has_body = !request_.body.empty() || method == "POST" || method == "PUT" || method == "PATCH";
-  if (has_body) {
-    HTTP_SET_OPTION(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-    HTTP_SET_OPTION(CURLOPT_POSTFIELDS, request_.body.c_str());  // not copied
+  const std::string_view body = request_.secret_body.empty() ? request_.body : request_.secret_body.Reveal();
+  if (!body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
+    HTTP_SET_OPTION(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    HTTP_SET_OPTION(CURLOPT_POSTFIELDS, body.data());  // not copied
   } else {
     HTTP_SET_OPTION(CURLOPT_HTTPGET, 1L);
   }

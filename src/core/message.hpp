@@ -17,6 +17,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::pair<std::string, Secret>> secret_headers;  // apikey, Authorization ("Bearer …" included)
   std::string body;
+  Secret secret_body;  // in place of body: a password, a refresh token
 
   // Method and path with query, for EXPLAIN, messages and traces; never a header.
   std::string label;

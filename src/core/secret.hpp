@@ -40,6 +40,13 @@ class Secret {
     return joined;
   }
 
+  // Room for `size` bytes that the caller writes; what was there is gone.
+  char *Allocate(size_t size) {
+    Wipe();
+    text_.resize(size);
+    return text_.data();
+  }
+
   // Valid until the object is changed or destroyed.
   std::string_view Reveal() const noexcept { return text_; }
   bool empty() const noexcept { return text_.empty(); }
