@@ -37,6 +37,106 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_set_auth_from_request(text, name) IS
   'make remote requests of this transaction as the user of the token in a header of the local PostgREST request';
 
+-- Stored credentials ---------------------------------------------------------------------------------------------------
+
+CREATE SCHEMA supabase_fdw;
+GRANT USAGE ON SCHEMA supabase_fdw TO PUBLIC;
+
+-- The tokens are encrypted before they get here. None of these tables is part of a dump: two databases that use one
+-- refresh token destroy the session it belongs to.
+CREATE TABLE supabase_fdw.logins (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  user_id         text,
+  email           text,
+  role            text,
+  access_token    bytea,
+  refresh_token   bytea NOT NULL,
+  generation      bigint NOT NULL,
+  expires_at      timestamptz,
+  refreshed_at    timestamptz,
+  refresh_count   bigint NOT NULL DEFAULT 0,
+  status          text NOT NULL DEFAULT 'active'
+                  CHECK (status IN ('active', 'refreshing', 'ambiguous', 'needs_reauthorization')),
+  attempts        integer NOT NULL DEFAULT 0,
+  attempted_at    timestamptz,
+  next_attempt_at timestamptz,
+  last_error      text
+);
+COMMENT ON TABLE supabase_fdw.logins IS 'stored sessions of projects'' users, tokens encrypted; for their owner role only';
+
+CREATE TABLE supabase_fdw.credential_audit (
+  at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  kind        text NOT NULL,
+  name        name NOT NULL,
+  action      text NOT NULL,
+  role        name,
+  outcome     text NOT NULL,
+  fingerprint text
+);
+COMMENT ON TABLE supabase_fdw.credential_audit IS
+  'what was done with stored credentials: when, by which role, and the first digits of the token''s SHA-256';
+
+REVOKE ALL ON supabase_fdw.logins, supabase_fdw.credential_audit FROM PUBLIC;
+
+CREATE VIEW supabase_fdw.saved_logins AS
+SELECT l.name, l.server, l.user_id, l.email, l.role, pg_catalog.pg_get_userbyid(l.owner) AS owner, l.status,
+       l.expires_at, l.refreshed_at, l.refresh_count, l.last_error
+FROM supabase_fdw.logins l
+WHERE pg_catalog.pg_has_role(l.owner, 'USAGE')
+   OR EXISTS (SELECT FROM pg_catalog.unnest(l.grantees) g
+              WHERE g IN (SELECT oid FROM pg_catalog.pg_roles) AND pg_catalog.pg_has_role(g, 'USAGE'));
+COMMENT ON VIEW supabase_fdw.saved_logins IS 'the stored logins that the current role may use';
+REVOKE ALL ON supabase_fdw.saved_logins FROM PUBLIC;
+GRANT SELECT ON supabase_fdw.saved_logins TO PUBLIC;
+
+CREATE FUNCTION supabase_sign_in(server name, email text DEFAULT NULL, password text DEFAULT NULL,
+                                 is_local boolean DEFAULT false, save_as name DEFAULT NULL,
+                                 refresh_token text DEFAULT NULL)
+RETURNS supabase_identity
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_sign_in(name, text, text, boolean, name, text) IS
+  'sign in as a user of the project, for the session, the transaction or a stored login';
+
+CREATE FUNCTION supabase_sign_out(server name, login name DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_sign_out(name, name) IS 'end the session''s sign-in at the server, or a stored login';
+
+CREATE FUNCTION supabase_refresh_login(login name, force boolean DEFAULT false) RETURNS timestamptz
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_refresh_login(name, boolean) IS 'refresh a stored login when it is due; when it expires now';
+
+CREATE FUNCTION supabase_oauth_refresh_due(within interval DEFAULT '10 minutes') RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_refresh_due(interval) IS
+  'refresh the stored credentials that expire within this time; how many were refreshed';
+
+CREATE FUNCTION supabase_grant_login(login name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_grant_login(name, name) IS 'let a role use a stored login';
+
+CREATE FUNCTION supabase_revoke_login(login name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_revoke_login(name, name) IS 'take back what supabase_grant_login gave';
+
+CREATE FUNCTION supabase_rotate_keys() RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_rotate_keys() IS
+  'encrypt stored credentials again with the first key of the key file; how many rows had another one';
+
+REVOKE EXECUTE ON FUNCTION supabase_sign_in(name, text, text, boolean, name, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_sign_out(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_refresh_login(name, boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_refresh_due(interval) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_grant_login(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_revoke_login(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_rotate_keys() FROM PUBLIC;
+
 -- Functions for remote data --------------------------------------------------------------------------------------------
 
 CREATE FUNCTION supabase_rpc(server name, function text, args jsonb DEFAULT '{}', schema text DEFAULT 'public',

@@ -60,7 +60,7 @@ Secret MakeObject(std::initializer_list<std::pair<std::string_view, std::string_
 void Post(std::string_view path, Secret body, Request *request) {
   request->method = "POST";
   request->url += path;
-  request->label = "POST " + std::string(path.substr(0, path.find('?')));
+  request->label = "POST " + request->label + std::string(path.substr(0, path.find('?')));
   request->idempotent = false;
   // Whether to ask again is for the holder of the refresh token to decide, who first writes down that it was asked.
   request->max_retries = 0;

@@ -13,7 +13,7 @@ namespace supabase {
 
 // Requests to a project's Auth API (https://supabase.com/docs/reference/self-hosting-auth) and to OAuth 2 token
 // endpoints (RFC 6749), and what their answers say. The fill functions complete a request whose limits and headers are
-// set and whose url is the API's base ("https://…/auth/v1").
+// set, whose url is the API's base ("https://…/auth/v1") and whose label is the path of that.
 
 // POST /token?grant_type=password.
 void FillPasswordGrant(std::string_view email, std::string_view password, Request *request);

@@ -96,16 +96,17 @@ void SetMulti(CURLM *multi, CURLMoption option, Value value, const char *name) {
 }  // namespace
 
 struct Transfer::Impl {
-  enum class State { kRunning, kWaiting, kDone };
+  enum class State { kRunning, kWaiting, kRefused, kDone };
 
   Impl(Session::Impl *owner, Request &&sent) : session(owner), request(std::move(sent)) {}
 
   Session::Impl *session;  // null once the session has gone
-  const Request request;
+  Request request;
   std::unique_ptr<Exchange> exchange;
   State state = State::kWaiting;
   int64_t retry_at = kNever;  // in kWaiting
   int attempt = 0;
+  bool renewed = false;
   bool may_have_run = false;  // in an attempt that did not end with an answer that stands
 };
 
@@ -128,6 +129,7 @@ struct Session::Impl {
   void Finish(Transfer::Impl *transfer, CURLcode code) noexcept;
   void Restart(Transfer::Impl *transfer) noexcept;
   void StartDue() noexcept;
+  void TakeNewest(Request *request);
   void FailAll() noexcept;
   void RenewIfIdle() noexcept;
   void Arm() noexcept;
@@ -148,7 +150,13 @@ struct Session::Impl {
   bool late = false;       // somebody should have looked long before
   int running = 0;         // transfers in the multi handle, as of libcurl's last look
   std::vector<Transfer::Impl *> transfers;
-  bool renew = false;  // the multi handle is to be replaced as soon as nothing runs in it
+  struct Renewed {
+    std::string id;
+    int64_t generation;
+    Secret authorization;
+  };
+  std::vector<Renewed> renewed;  // one for each stored credential that was refused once
+  bool renew = false;            // the multi handle is to be replaced as soon as nothing runs in it
   std::mt19937 random{std::random_device{}()};
 };
 
@@ -327,7 +335,8 @@ void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code) noexcept {
   transfer->may_have_run = transfer->may_have_run || (!stands && !SurelyNotExecuted(attempt));
   if (delay < 0) {
     exchange.response().retries = transfer->attempt;
-    transfer->state = State::kDone;
+    bool const refused = attempt.got_response && attempt.status == 401 && !transfer->request.renewal_id.empty();
+    transfer->state = refused && !transfer->renewed ? State::kRefused : State::kDone;
     return;
   }
   transfer->state = State::kWaiting;
@@ -340,6 +349,17 @@ void Session::Impl::StartDue() noexcept {
     if (transfer->state == State::kWaiting && transfer->retry_at <= now) {
       ++transfer->attempt;
       Restart(transfer);
+    }
+  }
+}
+
+// Puts the newest Authorization of the request's stored credential in.
+void Session::Impl::TakeNewest(Request *request) {
+  for (const Renewed &newest : renewed) {
+    if (newest.id != request->renewal_id || newest.generation <= request->renewal_generation) continue;
+    request->renewal_generation = newest.generation;
+    for (auto &[name, value] : request->secret_headers) {
+      if (name == "Authorization") value = newest.authorization;
     }
   }
 }
@@ -426,6 +446,7 @@ HttpSettings &Session::settings() noexcept {
 std::unique_ptr<Transfer> Session::Send(Request request) {
   auto owned = std::make_unique<Transfer::Impl>(impl_.get(), std::move(request));
   Transfer::Impl *transfer = owned.get();
+  impl_->TakeNewest(&transfer->request);
   transfer->exchange = std::make_unique<Exchange>(transfer->request, impl_->settings, impl_->sockets, impl_->signals);
   impl_->transfers.reserve(impl_->transfers.size() + 1);
   std::unique_ptr<Transfer> result(new Transfer(std::move(owned)));  // its destructor cleans up when Start throws
@@ -440,6 +461,35 @@ void Session::Pump() noexcept {
 
 int Session::active() const noexcept {
   return static_cast<int>(impl_->transfers.size()) - impl_->Count(Transfer::Impl::State::kDone);
+}
+
+const Request *Session::Refused() const noexcept {
+  for (const Transfer::Impl *transfer : impl_->transfers) {
+    if (transfer->state == Transfer::Impl::State::kRefused) return &transfer->request;
+  }
+  return nullptr;
+}
+
+void Session::Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization) {
+  auto &known = impl_->renewed;
+  known.erase(std::remove_if(known.begin(), known.end(), [&](const auto &entry) { return entry.id == renewal_id; }),
+              known.end());
+  known.push_back({renewal_id, generation, authorization});
+  for (Transfer::Impl *transfer : impl_->transfers) {
+    if (transfer->state != Transfer::Impl::State::kRefused || transfer->request.renewal_id != renewal_id) continue;
+    impl_->TakeNewest(&transfer->request);
+    transfer->renewed = true;
+    impl_->Restart(transfer);
+  }
+  impl_->Arm();
+}
+
+void Session::GiveUp(const std::string &renewal_id) noexcept {
+  for (Transfer::Impl *transfer : impl_->transfers) {
+    if (transfer->state == Transfer::Impl::State::kRefused && transfer->request.renewal_id == renewal_id) {
+      transfer->state = Transfer::Impl::State::kDone;
+    }
+  }
 }
 
 void Session::CloseIdle() noexcept {

@@ -69,6 +69,14 @@ class Session {
   void Pump() noexcept;
   // How many transfers are not done.
   int active() const noexcept;
+  // The request of a transfer whose stored credential was refused and that waits for another one; null when there is
+  // none. It stays until Renew or GiveUp.
+  const Request *Refused() const noexcept;
+  // Sends every transfer that waits for this credential again with a newer Authorization, whatever its method: what was
+  // refused was not executed. Later requests of an older generation get it too. Throws what Send throws.
+  void Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization);
+  // Lets the refusal stand for every transfer that waits for this credential.
+  void GiveUp(const std::string &renewal_id) noexcept;
   // Closes idle connections.
   void CloseIdle() noexcept;
   // Whether there is any connection.

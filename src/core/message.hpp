@@ -28,6 +28,10 @@ struct Request {
   int64_t total_timeout_ms = 60'000;           // of one attempt
   int max_retries = 3;                         // attempts after the first
   uint64_t max_response_bytes = 256ULL << 20;  // decoded
+  // The stored credential that the Authorization comes from, and its generation: when the server refuses it (401), the
+  // transfer waits for Session::Renew. Empty: the answer stands.
+  std::string renewal_id;
+  int64_t renewal_generation = 0;
   // Whether the address that DNS gives may be loopback, private or link-local (the server's host is listed in
   // supabase_fdw.allowed_hosts, or a superuser owns the server).
   bool allow_private_address = false;

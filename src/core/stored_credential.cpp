@@ -51,6 +51,17 @@ bool MayForce(const CredentialTimes &times, int64_t now) noexcept {
   return now - times.refreshed_at >= 30 * kSecond || now < times.refreshed_at;
 }
 
+AfterFailure Failed(RefreshOutcome outcome, int attempts, int64_t now, int64_t retry_after) noexcept {
+  switch (outcome) {
+    case RefreshOutcome::kDead:
+      return {CredentialStatus::kDead, 0};
+    case RefreshOutcome::kUnknown:
+      return {CredentialStatus::kAmbiguous, now + AttemptDelay(attempts, retry_after)};
+    default:
+      return {CredentialStatus::kActive, now + AttemptDelay(attempts, retry_after)};
+  }
+}
+
 int64_t AttemptDelay(int attempts, int64_t retry_after) noexcept {
   if (retry_after > 0) return std::min(std::min<int64_t>(retry_after, 300) * kSecond, kLongestDelay);
   return std::min(kSecond << std::clamp(attempts - 1, 0, 9), kLongestDelay);

@@ -33,6 +33,24 @@ bool IsDue(const CredentialTimes &times, int64_t now, double jitter) noexcept;
 // refuses a token so new would refuse the next one too.
 bool MayForce(const CredentialTimes &times, int64_t now) noexcept;
 
+// How an attempt to refresh ended.
+enum class RefreshOutcome {
+  kTokens,   // a new pair
+  kDead,     // the refresh token is not valid any more
+  kRefused,  // the request was not accepted, for another reason than the refresh token
+  kNotSent,  // nothing reached the server
+  kLimited,  // 429: not executed
+  kUnknown,  // sent, and no answer that tells whether the refresh token was used up
+};
+
+// What to write down after an attempt that brought no tokens. `attempts` counts this one; `retry_after` in seconds,
+// 0: not said.
+struct AfterFailure {
+  CredentialStatus status;
+  int64_t next_attempt_at;
+};
+AfterFailure Failed(RefreshOutcome outcome, int attempts, int64_t now, int64_t retry_after) noexcept;
+
 // How long to wait after the n-th attempt in a row that failed (1 for the first): 1 s doubled each time, at most
 // 300 s; `retry_after` (seconds, 0: not said) takes its place, with the same cap.
 int64_t AttemptDelay(int attempts, int64_t retry_after) noexcept;

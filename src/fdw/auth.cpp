@@ -10,7 +10,9 @@
 #include "core/reader.hpp"
 
 #include "fdw/bridge.hpp"
+#include "fdw/credential.hpp"
 #include "fdw/estimate.hpp"
+#include "fdw/mapping.hpp"
 #include "fdw/settings.hpp"
 
 extern "C" {
@@ -135,20 +137,6 @@ void CheckOrigin(const Identity *identity, const Server *server) {
       RefuseToken(server, "It names no project, and the database has several project servers.",
                   psprintf("Call supabase_set_auth(..., server => '%s').", server->name));
   }
-}
-
-// Options of the mapping of `user_id`, or of PUBLIC's. False when there is neither.
-bool FindMapping(Oid user_id, Oid server_id, List **options) {
-  HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(user_id), ObjectIdGetDatum(server_id));
-  if (!HeapTupleIsValid(tuple)) {
-    tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server_id));
-  }
-  if (!HeapTupleIsValid(tuple)) return false;
-  bool isnull;
-  Datum const datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
-  *options = isnull ? NIL : untransformRelOptions(datum);
-  ReleaseSysCache(tuple);
-  return true;
 }
 
 SessionAuth EffectiveSessionAuth(const Server *server, List *mapping) {
@@ -278,21 +266,17 @@ void DefineAuthSettings() {
 }
 
 void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credential *credential) {
-  List *mapping = NIL;
-  if (!FindMapping(user_id, server->id, &mapping)) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                    errmsg("no user mapping for role \"%s\" and server \"%s\"", GetUserNameFromId(user_id, false),
-                           server->name),
-                    errhint("Use CREATE USER MAPPING ... OPTIONS (api_key '...').")));
-  }
-  const char *api_key = FindOption(mapping, "api_key");
-  const char *jwt = FindOption(mapping, "jwt");
-  bool const as_user = actor != Actor::kMapping && UseUserToken(server, user_id, mapping, credential);
-  if (!as_user && jwt == nullptr && actor == Actor::kRequiredUser) {
+  Mapping const mapping = GetMapping(server, user_id);
+  const char *jwt = FindOption(mapping.options, "jwt");
+  const char *login = FindOption(mapping.options, "login");
+  bool const as_user = actor != Actor::kMapping && UseUserToken(server, user_id, mapping.options, credential);
+  if (!as_user && jwt == nullptr && login == nullptr && actor == Actor::kRequiredUser) {
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
              errmsg("server \"%s\" requires a user's token", server->name), errhint("Call supabase_set_auth first.")));
   }
+  (void)ReadApiKey(server, mapping, &credential->api_key);
+  if (!as_user && login != nullptr) UseLogin(server, user_id, login, credential);
   ExpiryMemo *expiry = MappingExpiry();
   Guard([&] {
     if (!as_user && jwt != nullptr) {
@@ -300,10 +284,9 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
       CheckMappingNotExpired(credential->expires_at, std::time(nullptr));
       credential->authorization = Secret::Join("Bearer ", jwt);
     }
-    if (api_key == nullptr) return;
-    credential->api_key = Secret(api_key);
+    std::string_view const api_key = credential->api_key.Reveal();
     // The older keys are JWTs: they name the role themselves. The sb_ keys must not go into Authorization.
-    if (credential->authorization.empty() && ClassifyKey(api_key) == KeyKind::kJwt) {
+    if (credential->authorization.empty() && !api_key.empty() && ClassifyKey(api_key) == KeyKind::kJwt) {
       credential->authorization = Secret::Join("Bearer ", api_key);
     }
   });
@@ -319,14 +302,12 @@ void AddCredential(const Credential &credential, Request *request) {
   if (!credential.api_key.empty()) request->secret_headers.emplace_back("apikey", credential.api_key);
   if (!credential.authorization.empty())
     request->secret_headers.emplace_back("Authorization", credential.authorization);
+  request->renewal_id = credential.renewal_id;
+  request->renewal_generation = credential.renewal_generation;
 }
 
 IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) {
-  if (token != nullptr && !is_local && setting_require_local_auth) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a token for the whole session is not allowed"),
-                    errdetail("The setting supabase_fdw.require_local_auth is on."),
-                    errhint("Use is_local => true inside the transaction.")));
-  }
+  if (token != nullptr && !is_local) CheckSessionAuthAllowed();
   if (token == nullptr && !is_local) {
     ClearIdentity(server);
     return {};
@@ -353,6 +334,21 @@ IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) 
   const char *handle = Guard([&] { return identities->With(base, random.bytes, *identity); });
   SetHandle(is_local ? kLocalHandle : kSessionHandle, handle, is_local);
   return token == nullptr ? IdentityRow{} : MakeRow(identity, is_local ? "transaction" : "session");
+}
+
+void CheckSessionAuthAllowed() {
+  if (!setting_require_local_auth) return;
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("a token for the whole session is not allowed"),
+                  errdetail("The setting supabase_fdw.require_local_auth is on."),
+                  errhint("Use is_local => true inside the transaction.")));
+}
+
+bool SessionToken(const Server *server, Secret *token) {
+  const Identity *identity = FindIdentity(server);
+  if (identity == nullptr || identity->server_id != server->id) return false;
+  CheckOrigin(identity, server);
+  Guard([&] { *token = identity->token; });
+  return true;
 }
 
 void ClearIdentity(const Server *server) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "core/secret.hpp"
 #include "fdw/option.hpp"
@@ -13,14 +14,16 @@ struct Request;
 namespace supabase::pg {
 
 // Who a remote request is for. The order: the transaction's token, the session's, the local request's (option
-// forward_request_jwt), the user mapping's jwt, the mapping's api_key alone. What is found first is used or refused; an
-// expired or foreign token never falls through to the next step.
+// forward_request_jwt), the user mapping's login or jwt, the mapping's api_key alone. What is found first is used or
+// refused; an expired or foreign token never falls through to the next step.
 
 // What a request carries. A C++ object: keep it in one made by Own.
 struct Credential {
   Secret api_key;
   Secret authorization;    // "Bearer …", or empty
-  int64_t expires_at = 0;  // Unix seconds, 0: not known or never
+  int64_t expires_at = 0;  // Unix seconds, 0: not known, never, or a stored login's, which is refreshed
+  std::string renewal_id;  // names the stored login that the authorization comes from, or empty
+  int64_t renewal_generation = 0;
 };
 
 // Whether an end user's token may be used, must be, or must not: importing a schema takes the mapping's own credential.
@@ -51,6 +54,11 @@ struct IdentityRow {
 // Makes `token` (NULL: nobody) the user at `server` (NULL: at every server), for the transaction or the session.
 // Raises 22023 for what is no JWT, 28000 for an expired one. No message repeats any of it.
 IdentityRow SetIdentity(const char *token, const Server *server, bool is_local);
+// Raises 0A000 when supabase_fdw.require_local_auth forbids a token for the session.
+void CheckSessionAuthAllowed();
+// The token of the session's or transaction's user at a server; false when there is none, or when it is the general
+// one, which another server may be using.
+bool SessionToken(const Server *server, Secret *token);
 // Clears one server's identity, or all of them when `server` is NULL, in both scopes.
 void ClearIdentity(const Server *server);
 // A List of IdentityRow pointers, the transaction's first.

@@ -4,6 +4,7 @@
 
 #include "core/http.hpp"
 
+#include "fdw/credential.hpp"
 #include "fdw/postgres.hpp"
 
 extern "C" {
@@ -106,7 +107,7 @@ void AwaitAny(Session *session) {
 
 void Await(Session *session, const Transfer *transfer) {
   for (;;) {
-    session->Pump();
+    PumpAndRenew(session);
     if (transfer->done()) return;
     AwaitAny(session);
   }

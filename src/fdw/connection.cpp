@@ -91,13 +91,10 @@ void CheckHostAllowed(const Server *server) {
                   errhint("A superuser can add it to the setting supabase_fdw.allowed_hosts.")));
 }
 
-void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private) {
-  request->method = "GET";
-  request->url = server->rest_url;
-  request->label = std::string("GET ") + server->rest_path;
+// What does not depend on which API is asked.
+static void FillLimits(Request *request, const Server *server, bool allow_private) {
   request->headers.clear();
   request->headers.emplace_back("Accept", "application/json");
-  request->headers.emplace_back("Accept-Profile", schema);
   request->connect_timeout_ms = static_cast<int64_t>(server->connect_timeout * 1000);
   request->total_timeout_ms = static_cast<int64_t>(server->request_timeout * 1000);
   request->max_retries = server->max_retries;
@@ -105,6 +102,21 @@ void FillRequest(Request *request, const Server *server, const char *schema, boo
   request->allow_private_address = allow_private;
   // Whether the option could hold an http address was decided when it was set.
   request->allow_http = true;
+}
+
+void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private) {
+  FillLimits(request, server, allow_private);
+  request->method = "GET";
+  request->url = server->rest_url;
+  request->label = std::string("GET ") + server->rest_path;
+  request->headers.emplace_back("Accept-Profile", schema);
+}
+
+void FillAuthRequest(Request *request, const Server *server, const Secret &api_key, bool allow_private) {
+  FillLimits(request, server, allow_private);
+  request->url = server->auth_url;
+  request->label = server->auth_path;
+  if (!api_key.empty()) request->secret_headers.emplace_back("apikey", api_key);
 }
 
 }  // namespace supabase::pg

@@ -4,6 +4,7 @@
 
 namespace supabase {
 class RowCap;
+class Secret;
 class Session;
 struct Request;
 struct AnswerTrace;
@@ -30,6 +31,8 @@ void CheckHostAllowed(const Server *server);
 // `schema` is UTF-8. `allow_private` is AllowPrivate(server).
 void FillRequest(Request *request, const Server *server, const char *schema, bool allow_private);
 bool AllowPrivate(const Server *server);
+// The same for the server's Auth API, which there must be, with the project's key.
+void FillAuthRequest(Request *request, const Server *server, const Secret &api_key, bool allow_private);
 
 // Logs an answer when supabase_fdw.trace is on.
 void TraceAnswer(const AnswerTrace &answer);

@@ -4,6 +4,7 @@
 
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
+#include "fdw/function.hpp"
 
 extern "C" {
 #include "pgstat.h"
@@ -36,6 +37,12 @@ Datum ExpiryOrNull(int64_t expires_at, bool *isnull) {
   return TimestampTzGetDatum(time_t_to_timestamptz(static_cast<pg_time_t>(expires_at)));
 }
 
+const Server *ServerArgument(FunctionCallInfo fcinfo, int number) {
+  return PG_ARGISNULL(number) ? nullptr : GetServerByName(NameStr(*PG_GETARG_NAME(number)));
+}
+
+}  // namespace
+
 // A supabase_identity (user_id, role, email, expires_at).
 Datum MakeIdentity(FunctionCallInfo fcinfo, const IdentityRow *row) {
   TupleDesc desc;
@@ -51,20 +58,13 @@ Datum MakeIdentity(FunctionCallInfo fcinfo, const IdentityRow *row) {
   return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
-const Server *ServerArgument(FunctionCallInfo fcinfo, int number) {
-  return PG_ARGISNULL(number) ? nullptr : GetServerByName(NameStr(*PG_GETARG_NAME(number)));
+void HideActivity(const char *shown) {
+  pgstat_report_activity(STATE_RUNNING, shown);
 }
-
-// The statement may hold the token as a literal: other sessions must not go on reading it in pg_stat_activity.
-void HideActivity() {
-  pgstat_report_activity(STATE_RUNNING, "SELECT supabase_set_auth(<hidden>)");
-}
-
-}  // namespace
 
 // supabase_set_auth(access_token text, server name, is_local boolean) RETURNS supabase_identity
 Datum supabase_set_auth(PG_FUNCTION_ARGS) {
-  HideActivity();
+  HideActivity("SELECT supabase_set_auth(<hidden>)");
   StatementHider hider;
   hider.Push();
   char *token = PG_ARGISNULL(0) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(0));

@@ -4,6 +4,7 @@
 
 #include "fdw/analyze.hpp"
 #include "fdw/auth.hpp"
+#include "fdw/credential_store.hpp"
 #include "fdw/import.hpp"
 #include "fdw/modify.hpp"
 #include "fdw/plan.hpp"
@@ -63,6 +64,7 @@ void _PG_init(void) {
                           static_cast<int>(std::size(kSeededBugs)), PGC_USERSET, 0, nullptr, nullptr, nullptr);
 #endif
   DefineAuthSettings();
+  DefineCredentialSettings();
   DefineWriteSettings();
   MarkGUCPrefixReserved("supabase_fdw");
 }

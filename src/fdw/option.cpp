@@ -77,6 +77,10 @@ constexpr Option kOptions[] = {
     {"max_response_size", kServer, Kind::kBytes, 1024, 1073741823, nullptr},
     {"api_key", kMapping, Kind::kSecret, 0, 0, nullptr},
     {"jwt", kMapping, Kind::kSecret, 0, 0, nullptr},
+    {"login", kMapping, Kind::kText, 0, 0, nullptr},
+    {"api_key_id", kMapping, Kind::kText, 0, 0, nullptr},
+    {"api_key_name", kMapping, Kind::kText, 0, 0, nullptr},
+    {"origin", kMapping, Kind::kUrl, 0, 0, nullptr},
 };
 
 // postgres_fdw's: a round trip, and a little for each row that is transferred.
@@ -296,12 +300,23 @@ void CheckServerOptions(List *options) {
   CheckScheme(options, "rest_url");
 }
 
+// At most one of these.
+void CheckExclusive(List *options, const char *first, const char *second) {
+  if (FindOption(options, first) == nullptr || FindOption(options, second) == nullptr) return;
+  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+                  errmsg("options \"%s\" and \"%s\" exclude each other", first, second)));
+}
+
+void CheckMappingOptions(List *options) {
+  CheckExclusive(options, "jwt", "login");
+  CheckExclusive(options, "api_key", "api_key_id");
+  CheckExclusive(options, "api_key", "api_key_name");
+  CheckExclusive(options, "api_key_id", "api_key_name");
+}
+
 void CheckTableOptions(List *options) {
   const char *function = FindOption(options, "rpc");
-  if (function != nullptr && FindOption(options, "table_name") != nullptr) {
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                    errmsg("options \"rpc\" and \"table_name\" exclude each other")));
-  }
+  CheckExclusive(options, "rpc", "table_name");
   for (const char *name : {"rpc_read_only", "rpc_result"}) {
     if (function != nullptr || FindOption(options, name) == nullptr) continue;
     ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" needs the option \"rpc\"", name)));
@@ -319,20 +334,26 @@ void SetAddress(Server *server, List *options) {
   }
   const char *text = ref != nullptr ? psprintf("https://%s.supabase.co", ref) : url != nullptr ? url : rest_url;
   const char *suffix = rest_url != nullptr ? "" : "/rest/v1";
-  // One buffer for all three texts: each is a part of the address, which is at most a few characters longer than
+  // One size for all texts: each is a part of the address, which is at most a few characters longer than
   // `text`.
   size_t const size = strlen(text) + strlen(suffix) + 32;
   auto *rest = static_cast<char *>(palloc0(size));
   auto *path = static_cast<char *>(palloc0(size));
   auto *host = static_cast<char *>(palloc0(size));
+  auto *auth = static_cast<char *>(palloc0(size));
+  auto *auth_path = static_cast<char *>(palloc0(size));
   Guard([&] {
     BaseUrl const base = ParseBaseUrl("url", text);
+    (base.Text() + "/auth/v1").copy(auth, size - 1);
+    (base.path + "/auth/v1").copy(auth_path, size - 1);
     (base.Text() + suffix).copy(rest, size - 1);
     (base.path + suffix).copy(path, size - 1);
     base.host.copy(host, size - 1);
   });
   server->rest_url = rest;
   server->rest_path = path;
+  server->auth_url = rest_url != nullptr ? nullptr : auth;
+  server->auth_path = auth_path;
   server->host = host;
   server->project_ref = ref;
   const char *dot = strchr(host, '.');
@@ -551,6 +572,7 @@ Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
   }
   if (place == kServer) CheckServerOptions(options);
   if (place == kTable) CheckTableOptions(options);
+  if (place == kMapping) CheckMappingOptions(options);
   hider.Pop();
   PG_RETURN_VOID();
 }

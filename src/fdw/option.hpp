@@ -25,6 +25,8 @@ struct Server {
   bool superuser_owned;
   const char *rest_url;   // "https://host/rest/v1", where tables are; the PostgREST root
   const char *rest_path;  // its path part, for EXPLAIN: "/rest/v1" or ""
+  const char *auth_url;   // "https://host/auth/v1"; NULL for a bare PostgREST, which has no Auth
+  const char *auth_path;  // its path part
   const char *host;
   const char *project_ref;  // or NULL; also derived from a host <ref>.supabase.co
   const char *schema_name;

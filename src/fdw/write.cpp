@@ -4,6 +4,7 @@
 
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
+#include "fdw/credential.hpp"
 #include "fdw/plan.hpp"
 #include "fdw/relation.hpp"
 
@@ -86,7 +87,7 @@ void Account(WriteState *state) {
 Writer::Step WaitForAnswer(WriteState *state, bool wait) {
   Writer *writer = state->objects->writer.get();
   for (;;) {
-    state->session->Pump();
+    PumpAndRenew(state->session);
     Writer::Step const step = Guard([&] { return writer->Next(); });
     if (step != Writer::Step::kWait || !wait) return step;
     instr_time start, end;

@@ -97,6 +97,7 @@ start_local() {
   as_server tee -a "$DIR/local/postgresql.conf" >/dev/null <<CONF
 max_prepared_transactions = 5
 supabase_fdw.ca_file = '$DIR/ca.pem'
+supabase_fdw.key_file = '$DIR/home/key'
 ${STACK_LOCAL_CONF-}
 CONF
   launch_local

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "fdw/credential_store.hpp"
+#include "fdw/option.hpp"
+
+namespace supabase {
+class Session;
+}
+
+namespace supabase::pg {
+
+struct Credential;
+
+// Stored credentials in use: which token a request gets, and keeping it fresh.
+
+// Makes the stored login the user of the request. Raises 28000 for one that does not exist or needs to be signed in
+// again, 42501 for one of another address, 55000 for one of another database, 57P03 for one that cannot be refreshed
+// now.
+void UseLogin(const Server *server, Oid role, const char *name, Credential *credential);
+
+// The login with an access token that can be used: refreshed when it is due, by whichever session comes first.
+// `refused` is the generation of an access token that the server refused, which counts as due; 0: none. NULL when such
+// a token was only just received, so that another refresh would not help.
+StoredLogin *EnsureFresh(StoredLogin *login, Oid role, int64_t refused);
+// Refreshes it now, due or not. Raises what EnsureFresh raises.
+StoredLogin *RefreshNow(StoredLogin *login, Oid role);
+
+// The same; what it would raise is a WARNING here, and the result NULL.
+StoredLogin *TryRefresh(StoredLogin *login, Oid role);
+
+// Moves the session's transfers on; one whose stored credential was refused gets a newer one. In place of
+// Session::Pump wherever PostgreSQL waits for an answer.
+void PumpAndRenew(Session *session);
+
+}  // namespace supabase::pg

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "fdw/credential_store.hpp"
+
+namespace supabase::pg {
+
+// Changing supabase_fdw.logins, by SQL under the rights of the tables' owner.
+
+// One parameter of a statement.
+struct Parameter {
+  Oid type;
+  Datum value;
+  bool isnull;
+};
+
+Parameter TextParameter(const char *text);  // NULL: null
+Parameter NameParameter(const char *name);
+Parameter IdParameter(const char *uuid);
+Parameter BytesParameter(bytea *bytes);
+Parameter TimeParameter(int64_t microseconds);  // 0: null
+Parameter NumberParameter(int64_t number);
+
+// Runs one statement, which names everything outside pg_catalog by its schema. Returns how many rows it changed.
+uint64 ChangeStore(const char *sql, const Parameter *parameters, int count);
+template <size_t N>
+uint64 ChangeStore(const char *sql, const Parameter (&parameters)[N]) {
+  return ChangeStore(sql, parameters, static_cast<int>(N));
+}
+
+// Writes a row of supabase_fdw.credential_audit. `secret` is named by its fingerprint; NULL: none.
+void Audit(const char *name, const char *action, Oid role, const char *outcome, const Secret *secret);
+
+// --- By a worker, which commits on its own --------------------------------------------------------------------------
+
+// Refreshes a login unless its generation is not `login->generation` any more; `role` is who asks. Waits until it is
+// done, whatever came of it: the row tells. False when there is no free worker. A cancelled wait leaves the worker at
+// work.
+bool RefreshInWorker(const StoredLogin *login, Oid role);
+
+// A new login, or a new session for one of that name and owner.
+struct NewLogin {
+  const char *name;
+  char id[kUuidText];
+  Oid owner;
+  Oid role;  // who saves it
+  const char *server;
+  const char *origin;
+  const char *instance;
+  const char *user_id;  // or NULL, as the next two
+  const char *email;
+  const char *user_role;
+  bytea *access;  // or NULL
+  bytea *refresh;
+  int64_t expires_at;  // Unix microseconds, 0: no access token
+  const char *fingerprint;
+};
+// Raises what the worker raised, and 53400 when there is none.
+void SaveInWorker(const NewLogin *login);
+
+}  // namespace supabase::pg

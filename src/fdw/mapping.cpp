@@ -1,0 +1,135 @@
+#include "fdw/mapping.hpp"
+
+#include <cstring>
+
+#include "core/url.hpp"
+
+#include "fdw/bridge.hpp"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "utils/uuid.h"
+}
+
+namespace supabase::pg {
+namespace {
+
+bool HasUsage(Oid server_id, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ForeignServerRelationId, server_id, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+  return pg_foreign_server_aclcheck(server_id, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+Oid VaultReader(const Server *server, const Mapping &mapping) {
+  if (OidIsValid(mapping.user) && HasUsage(server->id, mapping.user)) return mapping.user;
+  return GetForeignServer(server->id)->owner;
+}
+
+[[noreturn]] void RefuseVault(const char *option, const char *value, Oid reader) {
+  ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+                  errmsg("no secret with %s \"%s\" in Supabase Vault", option + strlen("api_key_"), value),
+                  errdetail("It was looked for as role \"%s\".", GetUserNameFromId(reader, true)),
+                  errhint("Look into vault.decrypted_secrets, or use the option api_key.")));
+  pg_unreachable();
+}
+
+void CheckVault() {
+  Oid const schema = get_namespace_oid("vault", true);
+  if (OidIsValid(schema) && OidIsValid(get_relname_relid("decrypted_secrets", schema))) return;
+  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("Supabase Vault is not installed in this database"),
+                  errdetail("There is no view vault.decrypted_secrets."),
+                  errhint("Use CREATE EXTENSION supabase_vault, or the option api_key in place of api_key_id and "
+                          "api_key_name.")));
+}
+
+// Reads with the rights of `reader`; the end of the (sub)transaction takes them back when an error leaves.
+void ReadVault(const char *option, const char *value, Oid reader, Secret *key) {
+  CheckVault();
+  bool const by_id = strcmp(option, "api_key_id") == 0;
+  Oid type = by_id ? UUIDOID : TEXTOID;
+  Datum parameter = by_id ? DirectFunctionCall1(uuid_in, CStringGetDatum(value)) : CStringGetTextDatum(value);
+  Oid user;
+  int context;
+  GetUserIdAndSecContext(&user, &context);
+  SetUserIdAndSecContext(reader, context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  int const result = SPI_execute_with_args(
+      by_id ? "SELECT decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets WHERE id OPERATOR(pg_catalog.=) $1"
+            : "SELECT decrypted_secret::pg_catalog.text FROM vault.decrypted_secrets WHERE name OPERATOR(pg_catalog.=) "
+              "$1",
+      1, &type, &parameter, nullptr, true, 2);
+  char *text = result == SPI_OK_SELECT && SPI_processed == 1
+                   ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1)
+                   : nullptr;
+  if (text == nullptr || *text == '\0') RefuseVault(option, value, reader);
+  Guard([&] { *key = Secret(text); });
+  explicit_bzero(text, strlen(text));
+  SPI_finish();
+  SetUserIdAndSecContext(user, context);
+}
+
+}  // namespace
+
+Mapping FindMapping(const Server *server, Oid role) {
+  HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role), ObjectIdGetDatum(server->id));
+  Oid user = role;
+  if (!HeapTupleIsValid(tuple)) {
+    user = InvalidOid;
+    tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid), ObjectIdGetDatum(server->id));
+  }
+  if (!HeapTupleIsValid(tuple)) return {};
+  bool isnull;
+  Datum const datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+  List *options = isnull ? NIL : untransformRelOptions(datum);
+  ReleaseSysCache(tuple);
+  return {true, user, options};
+}
+
+Mapping GetMapping(const Server *server, Oid role) {
+  Mapping const mapping = FindMapping(server, role);
+  if (!mapping.found) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+             errmsg("no user mapping for role \"%s\" and server \"%s\"", GetUserNameFromId(role, false), server->name),
+             errhint("Use CREATE USER MAPPING ... OPTIONS (api_key '...').")));
+  }
+  const char *origin = FindOption(mapping.options, "origin");
+  if (origin != nullptr && !Guard([&] {
+        std::string const url = ParseBaseUrl("origin", origin).Text();
+        return url == server->rest_url || url + "/rest/v1" == server->rest_url;
+      })) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("the user mapping for server \"%s\" is for another address", server->name),
+                    errdetail("Its option \"origin\" is \"%s\". Nothing was sent.", origin),
+                    errhint("Change the option with ALTER USER MAPPING if the server's new address may have the "
+                            "credential.")));
+  }
+  return mapping;
+}
+
+bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key) {
+  const char *api_key = FindOption(mapping.options, "api_key");
+  if (api_key != nullptr) {
+    Guard([&] { *key = Secret(api_key); });
+    return true;
+  }
+  for (const char *option : {"api_key_id", "api_key_name"}) {
+    const char *value = FindOption(mapping.options, option);
+    if (value == nullptr) continue;
+    ReadVault(option, value, VaultReader(server, mapping), key);
+    return true;
+  }
+  return false;
+}
+
+bool FindApiKey(const Server *server, Oid role, Secret *key) {
+  Mapping const mapping = FindMapping(server, role);
+  if (!mapping.found) return false;
+  return ReadApiKey(server, GetMapping(server, role), key);
+}
+
+}  // namespace supabase::pg
