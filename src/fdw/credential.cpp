@@ -132,6 +132,7 @@ StoredLogin *Refresh(StoredLogin *login, Oid role, bool alive) {
     if (alive) return login;
     RefuseNotRefreshed(login);
   }
+  (void)CheckRefreshable(login);
   StoredLogin *now = RefreshOnce(login, role);
   if (now == nullptr) {
     if (alive) return login;

@@ -108,15 +108,9 @@ int64_t Delay(const StoredLogin *login) {
   return Max(delay, 0);
 }
 
-// The request, complete but for the time limit that every attempt has; raises what is wrong with server or mapping.
+// The request; raises what is wrong with server or mapping.
 void PrepareRequest(const StoredLogin *login, Oid role, Request *request) {
-  CheckInstance(login);
-  Server *server = GetServerOptions(GetForeignServerByName(login->server, false)->serverid);
-  if (server->auth_url == nullptr || strcmp(server->auth_url, login->origin) != 0) {
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("server \"%s\" has another address than when the login was stored", server->name)));
-  }
-  CheckHostAllowed(server);
+  Server *server = CheckRefreshable(login);
   auto *key = Own<Secret>(CurrentMemoryContext);
   if (!FindApiKey(server, role, key)) (void)FindApiKey(server, login->owner, key);
   auto *token = Own<Secret>(CurrentMemoryContext);
@@ -277,8 +271,9 @@ bool TryPrepare(const StoredLogin *login, Oid role, Request *request) {
     FlushErrorState();
     AbortCurrentTransaction();
     Begin();
-    RecordError(login, role,
-                error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message);
+    char *text = error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message;
+    text[0] = static_cast<char>(pg_toupper(static_cast<unsigned char>(text[0])));
+    RecordError(login, role, text);
     Commit();
   }
   PG_END_TRY();
@@ -423,6 +418,21 @@ void AppendHex(StringInfo payload, bytea *bytes) {
 }
 
 }  // namespace
+
+Server *CheckRefreshable(const StoredLogin *login) {
+  CheckInstance(login);
+  Server *server = GetServerOptions(GetForeignServerByName(login->server, false)->serverid);
+  if (server->auth_url == nullptr || strcmp(server->auth_url, login->origin) != 0) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("server \"%s\" has another address than when login \"%s\" was stored", server->name, login->name),
+             errdetail("Nothing was sent."),
+             errhint("Sign in again: supabase_sign_in('%s', email, password, save_as => '%s').", server->name,
+                     login->name)));
+  }
+  CheckHostAllowed(server);
+  return server;
+}
 
 bool RefreshInWorker(const StoredLogin *login, Oid role) {
   Task task = MakeTask(login->name, login->id, role);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fdw/credential_store.hpp"
+#include "fdw/option.hpp"
 
 namespace supabase::pg {
 
@@ -32,6 +33,9 @@ void Audit(const char *name, const char *action, Oid role, const char *outcome, 
 
 // --- By a worker, which commits on its own --------------------------------------------------------------------------
 
+// The login's server; raises 55000 when this database is a copy, 42501 when the server has another address by now or
+// its host is not allowed.
+Server *CheckRefreshable(const StoredLogin *login);
 // Refreshes a login unless its generation is not `login->generation` any more; `role` is who asks. Waits until it is
 // done, whatever came of it: the row tells. False when there is no free worker. A cancelled wait leaves the worker at
 // work.

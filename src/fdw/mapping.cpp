@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
 #include "executor/spi.h"
 #include "utils/uuid.h"
 }
@@ -36,9 +37,24 @@ Oid VaultReader(const Server *server, const Mapping &mapping) {
   pg_unreachable();
 }
 
-void CheckVault() {
+bool HasSchemaUsage(Oid schema, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+  return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+void CheckVault(Oid reader) {
   Oid const schema = get_namespace_oid("vault", true);
-  if (OidIsValid(schema) && OidIsValid(get_relname_relid("decrypted_secrets", schema))) return;
+  Oid const secrets = OidIsValid(schema) ? get_relname_relid("decrypted_secrets", schema) : InvalidOid;
+  if (OidIsValid(secrets)) {
+    if (HasSchemaUsage(schema, reader) && pg_class_aclcheck(secrets, reader, ACL_SELECT) == ACLCHECK_OK) return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("role \"%s\" may not read Supabase Vault", GetUserNameFromId(reader, true)),
+                    errhint("Grant it USAGE on schema vault and SELECT on vault.decrypted_secrets, or have the "
+                            "server's owner make the user mapping for a role without USAGE on the server.")));
+  }
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                   errmsg("Supabase Vault is not installed in this database"),
                   errdetail("There is no view vault.decrypted_secrets."),
@@ -48,7 +64,7 @@ void CheckVault() {
 
 // Reads with the rights of `reader`; the end of the (sub)transaction takes them back when an error leaves.
 void ReadVault(const char *option, const char *value, Oid reader, Secret *key) {
-  CheckVault();
+  CheckVault(reader);
   bool const by_id = strcmp(option, "api_key_id") == 0;
   Oid type = by_id ? UUIDOID : TEXTOID;
   Datum parameter = by_id ? DirectFunctionCall1(uuid_in, CStringGetDatum(value)) : CStringGetTextDatum(value);
