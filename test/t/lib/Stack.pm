@@ -8,6 +8,7 @@ use File::Basename qw(basename dirname);
 use File::Copy ();
 use File::Find ();
 use File::Temp ();
+use IO::Socket::INET ();
 use IPC::Run ();
 use Session;
 use Time::HiRes qw(sleep time);
@@ -143,6 +144,12 @@ sub pid {
   my ($self, $name) = @_;
   open my $file, '<', $self->env('DIR') . "/pid/$name" or die "no pid of $name: $!";
   return (split ' ', <$file>)[0];
+}
+
+# A TCP port that is free now.
+sub free_port {
+  my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1) or die "no port: $!";
+  return $socket->sockport;
 }
 
 # Whether a process runs; a zombie does not, whenever it will be reaped.

@@ -1,0 +1,327 @@
+# A refresh that is cut off anywhere is never lost in silence. The issuer is the test's own here, because the faults lie
+# in it and because it must be strict: hosted APIs may revoke everything when a refresh token is used twice, which the
+# real Auth server does not. (130_logins has that one.)
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Door;
+use MIME::Base64 qw(encode_base64url);
+use Session;
+use Socket qw(MSG_PEEK);
+use Stack;
+use Test::More;
+use Time::HiRes ();
+
+# a session whose server was killed may be spoken to once more
+$SIG{PIPE} = 'IGNORE';
+
+my $lock_class = 1397118788;  # of the worker's advisory lock
+
+# --- the issuer -----------------------------------------------------------------------------------------------------
+# Its state is that of the door's process. Mode: "strict" or "lenient", then where to hold, then what to answer.
+my ($number, %used, $revoked, $current) = (0, (), 0, '');
+
+sub access { return join '.', map({ encode_base64url($_) } '{"alg":"HS256"}', sprintf('{"sub":"user","role":"authenticated","n":%d,"exp":%d}', $_[0], time + 3600)), 'sig' }
+
+sub tokens {
+  my (%with) = @_;
+  $current = "refresh-$number";
+  my $body = sprintf '{"access_token":"%s","token_type":"%s","expires_in":%s,"refresh_token":"%s"}', $with{access} // access($number),
+    $with{type} // 'bearer', $with{expires} // 3600, $current;
+  $body =~ s/,"refresh_token":"[^"]*"// if $with{no_refresh};
+  $body =~ s/"expires_in":[^,]*,// if $with{no_expiry};
+  return Door::answer(status => 200, headers => ['Content-Type: application/json'], body => $body);
+}
+
+sub refusal { return Door::answer(status => $_[0], headers => ['Content-Type: application/json', @_[2 .. $#_]], body => $_[1]) }
+
+# Waits until the test says how to go on: "answer" or "drop". Once: what comes then goes through.
+sub hold {
+  my ($dir, $where) = @_;
+  open my $mark, '>', "$dir/held" or die $!;
+  close $mark;
+  Door::note($dir, "held $where");
+  for (1 .. 3000) {
+    if (open my $go, '<', "$dir/go") { my $word = <$go>; close $go; unlink "$dir/go"; return $word }
+    Time::HiRes::sleep(0.01);
+  }
+  return 'drop';
+}
+
+my %special = (
+  '500' => sub { refusal(500, '{"message":"internal"}') },
+  '429' => sub { refusal(429, '{"message":"slow down"}', 'Retry-After: 7') },
+  'page200' => sub { refusal(200, '<html>Welcome</html>') },
+  'page400' => sub { refusal(400, '<html>invalid_grant</html>') },
+  'client' => sub { refusal(401, '{"message":"Invalid API key"}') },
+  'grant' => sub { refusal(400, '{"error":"invalid_grant","error_description":"revoked by the user"}') },
+  'mac' => sub { $number++; tokens(type => 'mac') },
+  'zero' => sub { $number++; tokens(expires => 0) },
+  'control' => sub { $number++; tokens(access => 'a\r\nX-Evil: 1') },
+  'no_refresh' => sub { tokens(no_refresh => 1) },
+  'no_expiry' => sub { $number++; tokens(no_expiry => 1) },
+);
+
+sub issue {
+  my ($client, $request, $mode) = @_;
+  my ($kind, $where, $what) = split / /, $mode;
+  if ($request->{target} =~ /grant_type=password/) {
+    $number++;
+    ($revoked, %used) = (0);
+    print $client tokens();
+    return 1;
+  }
+  my ($token) = $request->{body} =~ /"refresh_token":"([^"]*)"/;
+  if ($what && $special{$what}) { print $client $special{$what}->(); return 1 }
+  if ($revoked || ($token ne $current && ($kind eq 'strict' || !$used{$token}))) {
+    $revoked = 1;
+    print $client refusal(400, '{"code":400,"error_code":"refresh_token_already_used","msg":"Invalid Refresh Token: Already Used"}');
+    return 1;
+  }
+  if ($token eq $current) { $used{$token} = 1; $number++ }
+  my $answer = tokens();
+  my $held = ($where eq 'processed' || $where eq 'half') && !-e "$request->{dir}/held";
+  my $half = 0;
+  if ($held && $where eq 'half') { $half = int(length($answer) / 2); print $client substr $answer, 0, $half }
+  return 0 if $held && hold($request->{dir}, $where) ne 'answer';
+  print $client substr $answer, $half;
+  return 1;
+}
+
+# The Data API: whoever has the newest access token, unless the mode refuses everybody.
+sub serve {
+  my ($client, $request, $count, $mode) = @_;
+  return issue($client, $request, $mode) if $request->{target} =~ m{^/auth/v1/token};
+  my ($bearer) = $request->{head} =~ /^authorization: *Bearer (\S+)/im;
+  my $n = 0;
+  if (($bearer // '') =~ /^[^.]*\.([^.]*)\./) { require MIME::Base64; ($n) = MIME::Base64::decode_base64url($1) =~ /"n":(\d+)/ }
+  my $good = $n == $number && $mode !~ /refuse/;
+  my $headers = ['Content-Type: application/json', $good ? () : 'WWW-Authenticate: Bearer error="invalid_token"'];
+  print $client Door::answer(status => $good ? 200 : 401, headers => $headers, body => $good ? qq(["$request->{method}"]) : '{"code":"PGRST301","message":"JWT expired"}');
+  return 1;
+}
+
+my $door = Door->new(\&serve, unread => sub {
+  my ($client, $mode) = @_;
+  my ($dir) = $mode =~ m{ unread .*dir=(\S+)};
+  return 1 if !$dir || -e "$dir/held";
+  # the end of a connection that was kept is no request
+  recv $client, my $bytes, 1, MSG_PEEK;
+  return 1 if $bytes eq '';
+  return hold($dir, 'unread') eq 'answer';
+});
+
+my $stack = Stack->start(conf => "restart_after_crash = on\nmax_worker_processes = 20");
+my $database = $stack->database;
+$stack->sql(<<SQL, $database);
+CREATE SERVER api FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '@{[$door->url]}', max_retries '0');
+CREATE USER MAPPING FOR postgres SERVER api OPTIONS (api_key 'sb_publishable_x', login 'x');
+SQL
+
+my $watch;
+sub watch { $watch->{psql}->kill_kill if $watch; $watch = $stack->session($database); return $watch }
+watch();
+sub row { return $watch->value("SELECT $_[0] FROM supabase_fdw.logins WHERE name = 'x'") }
+sub sign_in {
+  $door->play($_[0] // 'strict none');
+  my $session = $stack->session($database);
+  $session->value(q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw', save_as => 'x'); SELECT supabase_clear_auth()});
+  unlink map { "$door->{dir}/$_" } qw(notes go held);
+}
+sub go { my ($word) = @_; open my $file, '>', "$door->{dir}/go.new" or die $!; print $file $word; close $file; rename "$door->{dir}/go.new", "$door->{dir}/go" }
+sub held { my ($where) = @_; return Stack::wait_until(30, sub { $door->notes =~ /held $where/ }) }
+my $worker = q{FROM pg_stat_activity WHERE backend_type = 'supabase_fdw credential'};
+sub worker_waits { return Stack::wait_until(30, sub { $watch->value("SELECT count(*) $worker AND wait_event_type = 'Lock'") == 1 }) }
+sub worker_pid { return $watch->value("SELECT max(pid) $worker") }
+sub worker_gone { return Stack::wait_until(60, sub { $watch->value("SELECT count(*) $worker") == 0 }) }
+my $lock = sub { my ($mode) = @_; my $s = $stack->session($database); $s->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE"); return $s };
+
+# --- the crash matrix ------------------------------------------------------------------------------------------------
+# Each step brings the refresh to a place and returns what lets it go on; the session that asked is $asking.
+my $asking;
+my $ask = sub { $asking->{psql}->kill_kill if $asking; $asking = $stack->session($database); my $pid = $asking->value('SELECT pg_backend_pid()'); $asking->begin(q{SELECT supabase_refresh_login('x', true)}); return $pid };
+my $pid;
+my $before_worker = sub {
+  my ($mode) = @_;
+  my $advisory = $stack->session($database);
+  $advisory->value("SELECT pg_advisory_lock($lock_class, ('x' || left(id::text, 8))::bit(32)::int) FROM supabase_fdw.logins WHERE name = 'x'");
+  $pid = $ask->();
+  worker_waits() or die 'no worker waits';
+  my $blocker;
+  if ($mode) {
+    $blocker = $lock->($mode);
+    $advisory->value('SELECT pg_advisory_unlock_all()');
+    # it waits for the other lock now
+    Stack::wait_until(30, sub { $watch->value("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity USING (pid) WHERE backend_type = 'supabase_fdw credential' AND NOT granted AND locktype = 'relation'") == 1 })
+      or die 'no worker waits for the table';
+  }
+  return sub { ($blocker // $advisory)->run($blocker ? 'ROLLBACK' : 'SELECT pg_advisory_unlock_all()') };
+};
+my $while_sending = sub {
+  my ($kind, $where) = @_;
+  $door->play("$kind $where none dir=$door->{dir}");
+  $pid = $ask->();
+  held($where) or die "not held $where";
+  return sub { go($_[0]) };
+};
+my @steps = (
+  ['before its lock' => sub { $before_worker->() }],
+  ['before it reads the row' => sub { $before_worker->('ACCESS EXCLUSIVE') }],
+  ['before the intent' => sub { $before_worker->('SHARE') }],
+  ['before the issuer reads' => sub { $while_sending->($_[0], 'unread') }],
+  ['before the answer' => sub { $while_sending->($_[0], 'processed') }],
+  ['within the answer' => sub { $while_sending->($_[0], 'half') }],
+  ['before it is stored' => sub {
+    my $on = $while_sending->($_[0], 'processed');
+    my $blocker = $lock->('SHARE');
+    $on->('answer');
+    worker_waits() or die 'the worker does not wait';
+    return sub { $blocker->run('ROLLBACK') };
+  }],
+  ['before the session sees it' => sub {
+    my $on = $while_sending->($_[0], 'processed');
+    my $blocker = $lock->('SHARE');
+    $on->('answer');
+    worker_waits() or die 'the worker does not wait';
+    my $second = $stack->session($database);
+    $second->begin('BEGIN; LOCK TABLE supabase_fdw.logins IN ACCESS EXCLUSIVE MODE');
+    Stack::wait_until(30, sub { $watch->value(q{SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted}) == 1 });
+    $blocker->value('ROLLBACK');
+    $second->end;
+    # the worker is gone, and the session waits to read the row
+    Stack::wait_until(30, sub { $watch->value("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid AND wait_event_type = 'Lock'") == 1 });
+    return sub { $second->run('ROLLBACK') };
+  }],
+);
+
+my %act = (
+  cancel => sub { $watch->value("SELECT pg_cancel_backend(pid) FROM unnest(array[$_]) pid") for grep { $_ } $pid, worker_pid() },
+  terminate => sub { $watch->value("SELECT pg_terminate_backend(pid) FROM unnest(array[$_]) pid") for grep { $_ } $pid, worker_pid() },
+  kill => sub { kill 'KILL', worker_pid() || $pid },
+);
+
+for my $kind ('strict', 'lenient') {
+  for my $act ('cancel', 'terminate', 'kill') {
+    for my $i (0 .. $#steps) {
+      my ($name, $prepare) = @{$steps[$i]};
+      my $what = "$kind issuer, $act $name";
+      next if $ENV{FAULT_STEP} && $what !~ /$ENV{FAULT_STEP}/;
+      sign_in("$kind none");
+      my $on = eval { $prepare->($kind) };
+      if (!$on) { fail("$what: $@"); watch(); next }
+      my $place = $stack->log_end;
+      $act{$act}->();
+      if ($act eq 'kill') {
+        # the whole server starts again, so there is no lock to release and no session to hear from
+        go('drop');
+        Stack::wait_until(60, sub { $stack->log_since($place) =~ /ready to accept connections/ }) or die 'the server does not come back';
+        watch();
+      } else {
+        $on->('answer');
+        worker_gone();
+        $asking->end;
+      }
+      my $stored = $act ne 'kill' && $i >= 3;
+      is(row('generation'), 2, "$what: what was sent is stored") if $stored;
+      $door->settle;
+      $door->play("$kind none");
+      my $session = $stack->session($database);
+      $session->run(q{SELECT supabase_refresh_login('x', true) > now()});
+      my $lost = $act eq 'kill' && $kind eq 'strict' && $i >= 4 && $i <= 6;
+      if ($lost) {
+        is($session->state, '28000', "$what: the loss is an error");
+        like($session->message, qr/needs to be signed in again.*outcome of the refresh before.*unknown/s, "$what: and named");
+        is(row('status'), 'needs_reauthorization', "$what: and in the catalog");
+      } else {
+        is($session->state, '00000', "$what: nothing is lost") or diag($session->message);
+        $session->run(q{SELECT supabase_request('api', 'GET', '/x')});
+        is($session->{output}, '["GET"]', "$what: and the token is the newest") or diag($session->message);
+      }
+    }
+  }
+}
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+# [mode, SQLSTATE, message, status, refreshes sent]
+my @answers = (
+  ['500', '57P03', qr/could not be refreshed.*status 500: internal/s, 'ambiguous', 2],
+  ['429', '57P03', qr/too many requests.*status 429: slow down.*tried again after/s, 'active', 1],
+  ['page200', '57P03', qr/not available/, 'ambiguous', 2],
+  ['page400', '57P03', qr/not available/, 'ambiguous', 2],
+  ['client', '57P03', qr/refused the request.*status 401: Invalid API key/s, 'active', 1],
+  ['grant', '28000', qr/needs to be signed in again.*revoked by the user.*supabase_sign_in/s, 'needs_reauthorization', 1],
+  ['mac', '57P03', qr/"token_type" is not "bearer"/, 'ambiguous', 2],
+  ['zero', '57P03', qr/"expires_in" is not positive/, 'ambiguous', 2],
+  ['control', '57P03', qr/"access_token" is missing or not a token/, 'ambiguous', 2],
+);
+for my $case (@answers) {
+  my ($what, $state, $message, $status, $sent) = @$case;
+  sign_in();
+  $door->play("strict none $what");
+  my $session = $stack->session($database);
+  $session->run(q{SELECT supabase_refresh_login('x', true)});
+  is($session->state, $state, "answer $what: SQLSTATE");
+  like($session->message, $message, "answer $what: message");
+  is(row('status'), $status, "answer $what: status");
+  is($door->requests, $sent, "answer $what: requests");
+  is(row('generation'), 1, "answer $what: nothing is replaced");
+  # the access token is still good for its hour
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', "answer $what: the access token is used") if $status eq 'active';
+  my $before = $door->requests;
+  $session->run(q{SELECT supabase_refresh_login('x', true)}) for 1 .. 3;
+  is($session->state, $state, "answer $what: again");
+  is($door->requests, $before, "answer $what: not asked again at once") if $what =~ /429|grant/;
+}
+for my $what ('no_refresh', 'no_expiry') {
+  sign_in();
+  $door->play("strict none $what");
+  my $session = $stack->session($database);
+  is($session->value(q{SELECT supabase_refresh_login('x', true) > now()}), 't', "answer $what: taken");
+  is($session->value(q{SELECT round(extract(epoch FROM expires_at - refreshed_at)) FROM supabase_fdw.logins}), 300, 'five minutes when it does not say') if $what eq 'no_expiry';
+  $door->play('strict none');
+  is($session->value(q{SELECT supabase_refresh_login('x', true) > now()}), 't', "answer $what: and the refresh token that stays is used next");
+}
+
+# --- nobody there ----------------------------------------------------------------------------------------------------
+{
+  sign_in();
+  my $session = $stack->session($database);
+  my $port = Stack::free_port();
+  $watch->value("ALTER SERVER api OPTIONS (SET url 'http://127.0.0.1:$port')");
+  $watch->value("UPDATE supabase_fdw.logins SET origin = origin");
+  $session->run(q{SELECT supabase_refresh_login('x', true)});
+  is($session->state, '42501', 'another address gets nothing');
+  $watch->value("ALTER SERVER api OPTIONS (SET url '@{[$door->url]}')");
+}
+
+# --- a refused access token: one refresh, one repetition, for every method ------------------------------------------
+for my $method ('GET', 'POST', 'PATCH', 'DELETE') {
+  sign_in();
+  $watch->value(q{UPDATE supabase_fdw.logins SET refreshed_at = now() - interval '1 hour', expires_at = now() + interval '10 hours'});
+  my $session = $stack->session($database);
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'the token is good');
+  # the issuer gives the next one to somebody else, as after a change of its keys
+  $door->play('lenient none');
+  $stack->sql(q{SELECT supabase_refresh_login('x', true)}, $database);
+  $watch->value(q{UPDATE supabase_fdw.logins SET generation = generation});
+  my $body = $method eq 'GET' || $method eq 'DELETE' ? '' : q{, body => '{"a":1}'};
+  my $query = $method eq 'PATCH' || $method eq 'DELETE' ? q{, query => '{"id":"eq.1"}'} : '';
+  is($session->value("SELECT supabase_request('api', '$method', '/x'$query$body)"), qq(["$method"]), "$method with the newest token");
+}
+{
+  sign_in();
+  $watch->value(q{UPDATE supabase_fdw.logins SET refreshed_at = now() - interval '1 hour', expires_at = now() + interval '10 hours'});
+  $door->play('lenient none none refuse');
+  my $session = $stack->session($database);
+  $session->run(q{SELECT supabase_request('api', 'POST', '/x', body => '{"a":1}')});
+  is($session->state, '28000', 'a server that refuses every token: an error');
+  my $received = $door->received;
+  is(scalar(() = $received =~ m{^POST /rest/v1/x}mg), 2, 'after one repetition');
+  is(scalar(() = $received =~ m{^POST /auth/v1/token}mg), 1, 'and one refresh');
+  $session->run(q{SELECT supabase_request('api', 'POST', '/x', body => '{"a":1}')});
+  is($session->state, '28000', 'the next statement: again');
+  is(scalar(() = $door->received =~ m{^POST /auth/v1/token}mg), 1, 'without another refresh so soon');
+}
+
+done_testing();
