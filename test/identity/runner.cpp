@@ -186,6 +186,7 @@ std::vector<std::vector<Step>> Smaller(const std::vector<Step> &steps) {
     };
     replaced({});
     if (!steps[i].steps.empty()) replaced(steps[i].steps);
+    if (!steps[i].handler.empty()) replaced(steps[i].handler);
     for (std::vector<Step> Step::*inner : {&Step::steps, &Step::handler}) {
       for (std::vector<Step> &less : Smaller(steps[i].*inner)) {
         Step step = steps[i];

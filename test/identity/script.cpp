@@ -52,6 +52,8 @@ class Generator {
   }
 
   Step Any(int depth) {
+    // who is nobody on purpose is seen by a request only
+    if (nobody_ && random_.Chance(8)) return Ask();
     const int draw = random_.Between(1, 100);
     if (draw <= 44) return SetAuth();
     if (draw <= 52) return Clear();
@@ -61,9 +63,7 @@ class Generator {
     if (draw <= 70) return Of(Kind::kFail);
     if (draw <= 72) return BadToken();
     if (depth < kDeepest && draw <= 92) return Nested(depth);
-    // who is nobody on purpose is seen by a request only
-    if (random_.Chance(nobody_ ? 30 : 6)) return Ask();
-    return SetAuth();
+    return random_.Chance(6) ? Ask() : SetAuth();
   }
 
   static Step Of(Kind kind) {
