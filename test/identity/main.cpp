@@ -20,6 +20,7 @@ namespace {
 // session to be tried often.
 constexpr uint64_t kScriptsPerSession = 50;
 constexpr int kReported = 3;
+constexpr uint64_t kProgress = 20000;
 
 struct Options {
   uint64_t seed = 1;
@@ -59,6 +60,11 @@ class Run {
         if (!session) session.emplace(connection_);
         if (!Try(&*session, number)) session.reset();
       }
+      const uint64_t done = done_.fetch_add(end - first) + (end - first);
+      if (done % kProgress == 0) {
+        const std::lock_guard<std::mutex> lock(output_);
+        std::cout << done << " scripts, " << failed_ << " failed" << std::endl;
+      }
     }
   }
 
@@ -95,6 +101,7 @@ class Run {
   const Options options_;
   const std::string connection_;
   std::atomic<uint64_t> next_{0};
+  std::atomic<uint64_t> done_{0};
   std::atomic<uint64_t> failed_{0};
   std::mutex output_;
 };

@@ -155,6 +155,15 @@ for my $case (['in the function', $plain, 'POST /rpc/my_orders'], ['db-pre-reque
   is_seen({'anon alone' => scalar keys %refused}, "$how: of what is refused nothing is sent");
 }
 
+# a table, in the read-only transaction of a GET
+{
+  my $rows = sub { my ($status, $body) = $before->raw('GET /orders?select=id&id=gt.-120&order=id', "Authorization: Bearer $local{alice}", @_); return $status == 200 ? join ' ', map { $_->{id} } @{decode_json($body)} : "$status $body" };
+  is($rows->("X-Supabase-Auth: $token{bob}"), '7 8 9 10 11', 'a table');
+  is($rows->(), '', 'without the header: nobody');
+  is($rows->("X-Supabase-Auth: $token{alice}"), '1 2 3 4 5 6', 'and another user');
+  is_seen({alice => 1, bob => 1, 'anon alone' => 1}, 'so they were sent');
+}
+
 # another header, as the function asks for it
 {
   my ($status, $body) = $plain->raw('POST /rpc/by_authorization', "Authorization: Bearer $local{bob}");
