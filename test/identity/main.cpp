@@ -1,5 +1,6 @@
 // Random scripts of everything that sets, hides, ends or restores the users of a session, each statement compared with
 // the model of model.hpp.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <exception>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>

@@ -18,20 +18,13 @@ std::string Environment(const char *name) {
 }
 
 // state() sees what supabase_auth() says; asked_as() what a request is answered: Alice has 6 orders, Bob 5, the
-// mapping's secret key sees all 71. Whoever asks: the mapping is everybody's.
-std::string Schema() {
-  std::string sql = R"(
+// mapping's secret key sees all 71.
+constexpr char kFunctions[] = R"(
 CREATE EXTENSION supabase_fdw;
 CREATE FUNCTION state() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT string_agg(concat_ws(' ', scope, coalesce(server, '*'), split_part(email, '@', 1)), ', '
                             ORDER BY scope, server COLLATE "C" NULLS FIRST) FROM supabase_auth());
-END $$;
-CREATE FUNCTION act_as(who text, server name, is_local boolean) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-  PERFORM supabase_set_auth(CASE who WHEN 'alice' THEN ')" +
-                    Environment("STACK_ALICE_JWT") + "' WHEN 'bob' THEN '" + Environment("STACK_BOB_JWT") +
-                    R"(' END, server, is_local);
 END $$;
 CREATE FUNCTION run_one(action text, INOUT log text) LANGUAGE plpgsql AS $$
 DECLARE
@@ -89,32 +82,41 @@ BEGIN
   RETURN CASE orders WHEN 6 THEN 'alice' WHEN 5 THEN 'bob' WHEN 71 THEN 'nobody' ELSE orders::text END;
 END $$;
 )";
-  const std::pair<const char *, const char *> runs[] = {
-      {"run", ""},
-      {"run_session", "SET supabase_fdw.session_handle = ''"},
-      {"run_local", "SET supabase_fdw.local_handle = ''"},
-      {"run_session_local", "SET supabase_fdw.session_handle = '' SET supabase_fdw.local_handle = ''"}};
-  for (const auto &[name, clauses] : runs) {
-    sql += std::string("CREATE FUNCTION ") + name + "(actions text[]) RETURNS text LANGUAGE plpgsql " + clauses +
-           " AS $$ DECLARE log text := ''; action text; BEGIN FOREACH action IN ARRAY actions LOOP "
-           "log := run_one(action, log); END LOOP; RETURN log; END $$;\n";
-  }
-  const std::pair<const char *, const char *> servers[] = {{"shop", "STACK_URL"}, {"other", "STACK_URL_UNCAPPED"}};
-  for (const auto &[name, url] : servers) {
-    const std::string server = name;
-    sql += "CREATE SERVER " + server + " FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '" + Environment(url) +
-           "'); CREATE USER MAPPING FOR PUBLIC SERVER " + server + " OPTIONS (api_key '" +
-           Environment("STACK_SECRET_KEY") + "'); CREATE SCHEMA " + server + "; CREATE FOREIGN TABLE " + server +
-           ".orders (id bigint OPTIONS (key 'true')) SERVER " + server + "; GRANT USAGE ON FOREIGN SERVER " + server +
-           " TO PUBLIC; GRANT USAGE ON SCHEMA " + server + " TO PUBLIC; GRANT SELECT ON " + server +
-           ".orders TO PUBLIC;\n";
-  }
-  // the one may become the other; there already when another test like this one runs
-  for (const char *role : {"identity_a", "identity_b"}) {
-    sql += std::string("DO $$ BEGIN CREATE ROLE ") + role +
-           "; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;\n";
-  }
-  return sql + "GRANT identity_b TO identity_a;\n";
+
+std::string ActAs() {
+  return "CREATE FUNCTION act_as(who text, server name, is_local boolean) RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+         "PERFORM supabase_set_auth(CASE who WHEN 'alice' THEN '" +
+         Environment("STACK_ALICE_JWT") + "' WHEN 'bob' THEN '" + Environment("STACK_BOB_JWT") +
+         "' END, server, is_local); END $$;\n";
+}
+
+std::string RunFunction(const std::string &name, const std::string &clauses) {
+  return "CREATE FUNCTION " + name + "(actions text[]) RETURNS text LANGUAGE plpgsql " + clauses +
+         " AS $$ DECLARE log text := ''; action text; BEGIN FOREACH action IN ARRAY actions LOOP "
+         "log := run_one(action, log); END LOOP; RETURN log; END $$;\n";
+}
+
+// Whoever asks: the mapping is everybody's.
+std::string ForeignServer(const std::string &name, const char *url) {
+  return "CREATE SERVER " + name + " FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '" + Environment(url) +
+         "'); CREATE USER MAPPING FOR PUBLIC SERVER " + name + " OPTIONS (api_key '" + Environment("STACK_SECRET_KEY") +
+         "'); CREATE SCHEMA " + name + "; CREATE FOREIGN TABLE " + name +
+         ".orders (id bigint OPTIONS (key 'true')) SERVER " + name + "; GRANT USAGE ON FOREIGN SERVER " + name +
+         " TO PUBLIC; GRANT USAGE ON SCHEMA " + name + " TO PUBLIC; GRANT SELECT ON " + name + ".orders TO PUBLIC;\n";
+}
+
+// There already when another test like this one runs.
+std::string Role(const std::string &name) {
+  return "DO $$ BEGIN CREATE ROLE " + name +
+         "; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;\n";
+}
+
+std::string Schema() {
+  const std::string session = "SET supabase_fdw.session_handle = '' ", local = "SET supabase_fdw.local_handle = '' ";
+  return kFunctions + ActAs() + RunFunction("run", "") + RunFunction("run_session", session) +
+         RunFunction("run_local", local) + RunFunction("run_session_local", session + local) +
+         ForeignServer("shop", "STACK_URL") + ForeignServer("other", "STACK_URL_UNCAPPED") + Role("identity_a") +
+         Role("identity_b") + "GRANT identity_b TO identity_a;\n";
 }
 
 }  // namespace

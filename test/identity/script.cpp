@@ -1,5 +1,7 @@
 #include "script.hpp"
 
+#include <map>
+
 #include "../differential/random.hpp"
 
 namespace identity {
@@ -168,49 +170,46 @@ std::string Quoted(const std::string &text) {
 // An array of statements; $…$ of another name on each level.
 std::string Array(const std::vector<Step> &steps, int depth);
 
+// What names no users.
+std::string PlainSql(const Step &step) {
+  static const std::map<Kind, std::string> kWords = {{Kind::kBegin, "BEGIN"},
+                                                     {Kind::kCommit, "COMMIT"},
+                                                     {Kind::kRollback, "ROLLBACK"},
+                                                     {Kind::kCommitAndChain, "COMMIT AND CHAIN"},
+                                                     {Kind::kRollbackAndChain, "ROLLBACK AND CHAIN"},
+                                                     {Kind::kSavepoint, "SAVEPOINT "},
+                                                     {Kind::kRelease, "RELEASE "},
+                                                     {Kind::kRollbackTo, "ROLLBACK TO "},
+                                                     {Kind::kResetAll, "RESET ALL"},
+                                                     {Kind::kDiscardAll, "DISCARD ALL"},
+                                                     {Kind::kRole, ""},
+                                                     {Kind::kFail, "SELECT 1 / 0"}};
+  const bool named = step.kind == Kind::kSavepoint || step.kind == Kind::kRelease || step.kind == Kind::kRollbackTo ||
+                     step.kind == Kind::kRole;
+  return kWords.at(step.kind) + (named ? step.name : "");
+}
+
+std::string SettingSql(const Step &step) {
+  const std::string name = step.transaction ? "supabase_fdw.local_handle" : "supabase_fdw.session_handle";
+  if (!step.local && step.to_default) return "RESET " + name;
+  return std::string("SET ") + (step.local ? "LOCAL " : "") + name + (step.to_default ? " TO DEFAULT" : " = ''");
+}
+
 std::string SqlAt(const Step &step, int depth) {
+  const std::string local = step.local ? "true" : "false";
   switch (step.kind) {
-    case Kind::kBegin:
-      return "BEGIN";
-    case Kind::kCommit:
-      return "COMMIT";
-    case Kind::kRollback:
-      return "ROLLBACK";
-    case Kind::kCommitAndChain:
-      return "COMMIT AND CHAIN";
-    case Kind::kRollbackAndChain:
-      return "ROLLBACK AND CHAIN";
-    case Kind::kSavepoint:
-      return "SAVEPOINT " + step.name;
-    case Kind::kRelease:
-      return "RELEASE " + step.name;
-    case Kind::kRollbackTo:
-      return "ROLLBACK TO " + step.name;
-    case Kind::kSetAuth:
-      return std::string("SELECT act_as(") +
-             (step.who == Who::kAlice ? "'alice'"
-              : step.who == Who::kBob ? "'bob'"
-                                      : "NULL") +
-             ", " + Quoted(step.server) + ", " + (step.local ? "true" : "false") + ")";
-    case Kind::kBadToken:
-      return std::string("SELECT supabase_set_auth('no token', is_local => ") + (step.local ? "true" : "false") + ")";
-    case Kind::kClear:
-      return step.server.empty() ? "SELECT supabase_clear_auth()" : "SELECT supabase_clear_auth('" + step.server + "')";
-    case Kind::kSetting: {
-      const std::string name = step.transaction ? "supabase_fdw.local_handle" : "supabase_fdw.session_handle";
-      if (!step.local && step.to_default) return "RESET " + name;
-      return std::string("SET ") + (step.local ? "LOCAL " : "") + name + (step.to_default ? " TO DEFAULT" : " = ''");
+    case Kind::kSetAuth: {
+      const char *who = step.who == Who::kAlice ? "'alice'" : step.who == Who::kBob ? "'bob'" : "NULL";
+      return std::string("SELECT act_as(") + who + ", " + Quoted(step.server) + ", " + local + ")";
     }
-    case Kind::kResetAll:
-      return "RESET ALL";
-    case Kind::kDiscardAll:
-      return "DISCARD ALL";
-    case Kind::kRole:
-      return step.name;
-    case Kind::kFail:
-      return "SELECT 1 / 0";
+    case Kind::kBadToken:
+      return "SELECT supabase_set_auth('no token', is_local => " + local + ")";
+    case Kind::kClear:
+      return "SELECT supabase_clear_auth(" + (step.server.empty() ? "" : Quoted(step.server)) + ")";
+    case Kind::kSetting:
+      return SettingSql(step);
     case Kind::kAsk:
-      return "SELECT asked_as('" + step.server + "')";
+      return "SELECT asked_as(" + Quoted(step.server) + ")";
     case Kind::kFunction:
       return std::string("SELECT run") + (step.clears_session ? "_session" : "") +
              (step.clears_transaction ? "_local" : "") + "(" + Array(step.steps, depth) + ")";
@@ -218,8 +217,9 @@ std::string SqlAt(const Step &step, int depth) {
       return "SELECT attempt(" + Array(step.steps, depth) + ", " + Array(step.handler, depth) + ")";
     case Kind::kProcedure:
       return "CALL run_procedure(" + Array(step.steps, depth) + ")";
+    default:
+      return PlainSql(step);
   }
-  return "";
 }
 
 std::string Array(const std::vector<Step> &steps, int depth) {

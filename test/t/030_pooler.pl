@@ -200,20 +200,19 @@ sub are_told_apart {
 {
   for my $how ('SET supabase_fdw.require_local_auth = off', 'RESET supabase_fdw.require_local_auth', 'RESET ALL', 'DISCARD ALL',
     "SELECT set_config('supabase_fdw.require_local_auth', 'off', false)", 'ALTER ROLE tap_pool_app SET supabase_fdw.require_local_auth = off',
-    "ALTER ROLE tap_pool_app IN DATABASE $database RESET supabase_fdw.require_local_auth") {
+    "ALTER ROLE tap_pool_app IN DATABASE $database RESET supabase_fdw.require_local_auth", "ALTER ROLE tap_pool_app IN DATABASE $database RESET ALL") {
     for my $loaded (0, 1) {
       # not through the pooler: one connection, and a fresh one
       my $session = $stack->session($database, 'tap_pool_app');
       $session->value($who) if $loaded;
       $session->run($how);
       is($session->run("SELECT supabase_set_auth('$token{alice}')")->state, '0A000', "$how, library " . ($loaded ? '' : 'not ') . 'loaded: session scope is still refused');
-      is($session->value("SHOW supabase_fdw.require_local_auth"), 'on', 'the setting is on');
       $session->close;
+      my $next = $stack->session($database, 'tap_pool_app');
+      is($next->value('SHOW supabase_fdw.require_local_auth'), 'on', 'and in the next session, too');
+      $next->close;
     }
   }
-  my $session = $stack->session($database, 'tap_pool_app');
-  is($session->value('SHOW supabase_fdw.require_local_auth'), 'on', 'a new session: on');
-  $session->close;
 }
 
 # Without it a user for the session is the next client's too: what docs/poolers.md warns of.
