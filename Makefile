@@ -5,7 +5,8 @@ TESTS = setup import types extension_types values encodings collations condition
   parallel partitions plans odd_names options errors auth auth_scope logins vault views security statistics functions writes transactions \
   extension
 
-OWN_TARGETS = help demo bench check check-sanitized differential differential-dml differential-bugs unit fuzz format lint print-tests
+OWN_TARGETS = help demo bench check check-sanitized differential differential-dml differential-bugs identity-model unit fuzz \
+  format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -19,6 +20,7 @@ help:
 	@echo 'make differential N=… SEED=…  random queries on foreign tables and on local copies, compared'
 	@echo 'make differential-dml N=… SEED=…  random statements that write, on foreign tables and on local twins, compared'
 	@echo 'make differential-bugs  whether that comparison finds the bugs that a build made for it has'
+	@echo 'make identity-model N=… SEED=…  random scripts of transactions and users, against a model of settings'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
 	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
@@ -36,6 +38,8 @@ differential-dml:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --dml
 differential-bugs:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --bugs
+identity-model:
+	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/identity-model
 print-tests:
 	@echo $(TESTS)
 unit:

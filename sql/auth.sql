@@ -418,6 +418,9 @@ SET request.headers = '{"x-supabase-auth": 1}';
 SELECT supabase_set_auth_from_request();
 SET request.headers = '{"x-supabase-auth": "token"}';
 SELECT supabase_set_auth_from_request();
+-- and so is one that would end its own line
+SELECT set_config('request.headers', json_build_object('x-supabase-auth', :'alice' || E'\r\nX-Other: 1')::text, false) IS NOT NULL AS request;
+SELECT supabase_set_auth_from_request();
 SELECT supabase_set_auth_from_request(NULL);
 RESET request.headers;
 SELECT current_setting('request.headers') AS headers_after;
