@@ -21,6 +21,7 @@ char *setting_proxy = nullptr;
 bool setting_require_local_auth = false;
 bool setting_enable_pushdown = true;
 bool setting_trace = false;
+bool setting_redact_log = true;
 
 extern "C" {
 #include "utils/plancache.h"
@@ -57,6 +58,10 @@ void _PG_init(void) {
   DefineCustomBoolVariable("supabase_fdw.require_local_auth", "Refuses tokens for the whole session.",
                            "For connections behind a transaction pooler.", &setting_require_local_auth, false,
                            PGC_SUSET, 0, nullptr, nullptr, nullptr);
+  DefineCustomBoolVariable("supabase_fdw.redact_log", "Takes credentials out of the server log.",
+                           "Literals of statements that set a credential, and whatever looks like a token or key. From "
+                           "the first statement on when the library is preloaded.",
+                           &setting_redact_log, true, PGC_SUSET, 0, nullptr, nullptr, nullptr);
   DefineCustomBoolVariable("supabase_fdw.trace", "Logs method, path, status and size of each remote request.", nullptr,
                            &setting_trace, false, PGC_SUSET, 0, nullptr, nullptr, nullptr);
 #ifdef SUPABASE_FDW_SEEDED_BUGS
@@ -67,6 +72,7 @@ void _PG_init(void) {
   DefineCredentialSettings();
   DefineWriteSettings();
   MarkGUCPrefixReserved("supabase_fdw");
+  InstallRedactor();
 }
 
 Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {

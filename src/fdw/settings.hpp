@@ -9,5 +9,9 @@ extern char *setting_proxy;
 extern bool setting_require_local_auth;
 extern bool setting_enable_pushdown;
 extern bool setting_trace;
+extern bool setting_redact_log;
+
+// Has credentials taken out of log lines from now on (redact.cpp). Called once by _PG_init.
+void InstallRedactor();
 
 }  // namespace supabase::pg
