@@ -102,10 +102,10 @@ SELECT * FROM compare($$UPDATE %1$s.log SET v = v || a$$,
   $$UPDATE %1$s.log SET v = b || a, b = 'c' || v WHERE a BETWEEN 950 AND 2050 RETURNING v, log.b, log.a, log$$,
   $$UPDATE %1$s.log SET v = upper(v) WHERE a < 30 RETURNING v || '!' AS v, a$$,
   $$UPDATE %1$s.log SET v = coalesce(b, v) WHERE a >= 2900 RETURNING a$$,
-  $$UPDATE %1$s.log SET v = NULL, b = DEFAULT WHERE mod(a, 100) = 0 AND a > 500$$,
+  $$UPDATE %1$s.log SET v = DEFAULT WHERE mod(a, 100) = 0 AND a > 500$$,
   $$UPDATE %1$s.log SET v = 'none' WHERE mod(a, 7) = 9 RETURNING *$$,
   $$UPDATE %1$s.log SET v = 'const' WHERE v = 'new' AND a > 100 RETURNING *$$,
-  $$UPDATE %1$s.above SET v = v || '^' WHERE mod(a, 3) = 2 RETURNING *$$,
+  $$UPDATE %1$s.above SET v = v || '^' WHERE mod(a, 3) = 2 RETURNING a, b, v$$,
   $$DELETE FROM %1$s.log WHERE mod(a, 11) = 0 RETURNING split_part(tableoid::regclass::text, '.', 2) AS part, a, v$$,
   $$DELETE FROM %1$s.log WHERE mod(a, 4) = 0$$,
   $$DELETE FROM %1$s.log WHERE v = 'third'$$,
@@ -122,7 +122,9 @@ RESET enable_partitionwise_join;
 -- one partition is left when planned
 EXPLAIN (COSTS OFF) UPDATE pw.log SET v = w FROM copies.wish_low w WHERE w.a = log.a AND log.a < 400;
 SELECT * FROM compare($$UPDATE %1$s.log SET v = w.w || log.a FROM copies.wish_low w WHERE w.a = log.a AND log.a < 400 AND w.w = 'x' RETURNING log.*, w.*, split_part(log.tableoid::regclass::text, '.', 2) AS part$$,
-  $$DELETE FROM %1$s.log WHERE a = 2000 AND v IS NOT NULL RETURNING *$$);
+  $$UPDATE %1$s.log SET v = w.w || log.a FROM copies.wish w WHERE w.a = log.a AND log.a < 300 AND w.w = 'x' RETURNING log.*$$,
+  $$DELETE FROM %1$s.log USING copies.wish w WHERE w.a = log.a AND log.a < 200$$,
+  $$DELETE FROM %1$s.log WHERE a = 2010 AND v IS NOT NULL RETURNING *$$);
 
 -- ---- a statement does not see its own changes ----
 SELECT pw.fill();
@@ -166,8 +168,8 @@ SELECT * FROM pw.keyless ORDER BY a;
 SELECT pw.requests();
 -- keys that are alike but for their collation
 CREATE TABLE pw.words (a text COLLATE "C", v text) PARTITION BY LIST (v);
-CREATE FOREIGN TABLE pw.words_x (a text COLLATE "C" OPTIONS (column_name 'b', key 'true'), v text) SERVER shop OPTIONS (schema_name 'writing', table_name 'pairs');
-CREATE FOREIGN TABLE pw.words_y (v text OPTIONS (column_name 'b', key 'true'), a text COLLATE "C" OPTIONS (column_name 'v')) SERVER shop OPTIONS (schema_name 'writing', table_name 'pairs');
+CREATE FOREIGN TABLE pw.words_x (a text OPTIONS (column_name 'b', key 'true') COLLATE "C", v text) SERVER shop OPTIONS (schema_name 'writing', table_name 'pairs');
+CREATE FOREIGN TABLE pw.words_y (v text OPTIONS (column_name 'b', key 'true'), a text OPTIONS (column_name 'v') COLLATE "C") SERVER shop OPTIONS (schema_name 'writing', table_name 'pairs');
 ALTER TABLE pw.words ATTACH PARTITION pw.words_x FOR VALUES IN ('x');
 ALTER TABLE pw.words ATTACH PARTITION pw.words_y FOR VALUES IN ('y');
 EXPLAIN (COSTS OFF) DELETE FROM pw.words WHERE a || v = '';

@@ -74,31 +74,43 @@ List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table, L
   return columns;
 }
 
+// Whether it says which of several tables the row belongs to; above an Append that has no table of its own.
+bool IsTableOid(PlannerInfo *root, const Expr *column) {
+  if (!IsA(column, Var)) return false;
+  auto *var = reinterpret_cast<const Var *>(column);
+  if (var->varno == ROWID_VAR)
+    var = static_cast<RowIdentityVarInfo *>(list_nth(root->row_identity_vars, var->varattno - 1))->rowidvar;
+  return var->varattno == TableOidAttributeNumber;
+}
+
 // What stands in a target list for a column of the table that is changed.
-Expr *StandIn(const Expr *column, Oid table_id) {
+Expr *StandIn(PlannerInfo *root, const Expr *column, Oid table_id) {
+  if (IsTableOid(root, column))
+    return reinterpret_cast<Expr *>(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), table_id, false, true));
   auto *node = reinterpret_cast<Node *>(const_cast<Expr *>(column));
-  // Which of several tables the row belongs to.
-  bool const table = IsA(node, Var) && reinterpret_cast<Var *>(node)->varattno == TableOidAttributeNumber;
-  if (table) return reinterpret_cast<Expr *>(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), table_id, false, true));
   return reinterpret_cast<Expr *>(makeNullConst(exprType(node), exprTypmod(node), exprCollation(node)));
 }
 
-// Whether that is a column, or the whole row, of another table.
-bool IsOthers(const Expr *expr, Index index) {
+// Whether that is a column, or the whole row, of another table than `changed`: the one that is changed and those above
+// it.
+bool IsOthers(const Expr *expr, const Bitmapset *changed) {
   if (IsA(expr, PlaceHolderVar)) return true;
   // A whole row of a partition, as one of its partitioned table.
   while (IsA(expr, ConvertRowtypeExpr))
     expr = reinterpret_cast<const ConvertRowtypeExpr *>(expr)->arg;
-  return IsA(expr, Var) && reinterpret_cast<const Var *>(expr)->varno != static_cast<int>(index);
+  if (!IsA(expr, Var)) return false;
+  // A row's identity has no table yet above an Append.
+  int const varno = reinterpret_cast<const Var *>(expr)->varno;
+  return !IS_SPECIAL_VARNO(varno) && !bms_is_member(varno, changed);
 }
 
 // A target list of the same shape that reads nothing of the table itself: the node that carries it has no row of it.
-List *WithoutTable(List *tlist, Index index, Oid table_id) {
+List *WithoutTable(PlannerInfo *root, List *tlist, Oid table_id) {
   List *result = NIL;
   ListCell *cell;
   foreach (cell, tlist) {
     auto *entry = static_cast<TargetEntry *>(copyObjectImpl(lfirst(cell)));
-    if (!IsOthers(entry->expr, index)) entry->expr = StandIn(entry->expr, table_id);
+    if (!IsOthers(entry->expr, root->all_result_relids)) entry->expr = StandIn(root, entry->expr, table_id);
     result = lappend(result, entry);
   }
   return result;
@@ -256,7 +268,7 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
   fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlainScan(conditions, returning));
   BecomeModification(scan, plan->operation, index, fdw_private);
   scan->fdw_exprs = list_concat(list_copy(scan->fdw_exprs), values);
-  scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index, table->id);
+  scan->scan.plan.targetlist = WithoutTable(root, scan->scan.plan.targetlist, table->id);
   scan->fdw_scan_tlist = static_cast<List *>(copyObjectImpl(scan->scan.plan.targetlist));
   return true;
 }
@@ -275,7 +287,7 @@ Oid AccessedAs(PlannerInfo *root, Index index) {
 // The node that takes the rows of `below`. Its own have the shape of `shape`.
 ForeignScan *MakeFed(PlannerInfo *root, CmdType operation, Index index, Plan *below, List *shape, List *fdw_private) {
   Oid const table_id = planner_rt_fetch(index, root)->relid;
-  List *tlist = WithoutTable(shape, index, table_id);
+  List *tlist = WithoutTable(root, shape, table_id);
   ForeignScan *scan =
       make_foreignscan(tlist, NIL, index, NIL, NIL, static_cast<List *>(copyObjectImpl(tlist)), NIL, below);
   scan->scan.plan.startup_cost = below->startup_cost;
@@ -325,7 +337,8 @@ int FedFlags(const ModifyTable *plan, Index index, Plan *below) {
 
 bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, const Table *table) {
   bool const alone = list_length(plan->resultRelations) == 1;
-  RowsBelow const below = alone ? RowsBelow{outerPlan(plan), nullptr, false} : PartBelow(plan, index, subplan);
+  RowsBelow below = PartBelow(plan, index, subplan);
+  if (alone && (below.node == nullptr || below.projected)) below = {outerPlan(plan), nullptr, false};
   if (below.node == nullptr) return false;
   List *columns = NIL, *positions = NIL, *key = NIL, *key_at = NIL;
   if (plan->operation == CMD_INSERT) {
@@ -373,8 +386,12 @@ const Table *TableOf(Oid table_id) {
 
 // The name under which a plan carries a column of a row's identity. The same name in two tables of an inheritance tree
 // stands for the same column.
-static const char *IdentityName(AttrNumber attno, Oid type) {
-  return psprintf("supabase_key_%d_%u", attno, type);
+static const char *IdentityName(Oid table_id, AttrNumber attno) {
+  if (attno < 0) return psprintf("supabase_key_%d", attno);
+  Oid type, collation;
+  int32 typmod;
+  get_atttypetypmodcoll(table_id, attno, &type, &typmod, &collation);
+  return psprintf("supabase_key_%d_%u_%d_%u", attno, type, typmod, collation);
 }
 
 List *IdentityColumns(const Table *table) {
@@ -391,8 +408,7 @@ bool IdentityPositions(const Table *table, List *tlist, List **positions) {
   ListCell *cell;
   foreach (cell, IdentityColumns(table)) {
     auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
-    Oid const type = attno > 0 ? get_atttype(table->id, attno) : SystemAttributeDefinition(attno)->atttypid;
-    AttrNumber const at = ExecFindJunkAttributeInTlist(tlist, IdentityName(attno, type));
+    AttrNumber const at = ExecFindJunkAttributeInTlist(tlist, IdentityName(table->id, attno));
     if (!AttributeNumberIsValid(at)) return false;
     *positions = lappend_int(*positions, at - 1);
   }
@@ -407,7 +423,7 @@ void AddForeignUpdateTargets(PlannerInfo *root, Index index, RangeTblEntry *, Re
         attno < 0 ? SystemAttributeDefinition(attno) : TupleDescAttr(RelationGetDescr(relation), attno - 1);
     Var *var =
         makeVar(static_cast<int>(index), attno, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
-    add_row_identity_var(root, var, index, IdentityName(attno, attribute->atttypid));
+    add_row_identity_var(root, var, index, IdentityName(RelationGetRelid(relation), attno));
   }
 }
 
