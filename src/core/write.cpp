@@ -165,6 +165,12 @@ static void AddTreeColumns(const Condition &conjunct, std::vector<std::string> *
     AddTreeColumns(child, columns);
 }
 
+static void AddSelected(const std::string &column, std::vector<SelectColumn> *select) {
+  const bool selected =
+      std::any_of(select->begin(), select->end(), [&](const SelectColumn &c) { return c.name == column; });
+  if (!selected) select->push_back({column, true, {}});
+}
+
 void SelectTreeColumns(WriteQuery *query) {
   std::vector<SelectColumn> &select = query->rows.select;
   if (select.empty() || query->verb == WriteVerb::kInsert) return;
@@ -175,10 +181,16 @@ void SelectTreeColumns(WriteQuery *query) {
     if (std::find(query->columns.begin(), query->columns.end(), column) != query->columns.end()) {
       throw Error("0A000", "cannot return rows that are found by what an UPDATE changes", {}, {}, {});
     }
-    const bool selected =
-        std::any_of(select.begin(), select.end(), [&](const SelectColumn &c) { return c.name == column; });
-    if (!selected) select.push_back({column, true, {}});
+    AddSelected(column, &select);
   }
+}
+
+size_t BytesBesideKeys(WriteQuery query, const std::vector<std::string> &key) {
+  query.rows.where.clear();
+  // Several keys of one column are a list, of more columns a tree.
+  for (size_t i = 0; key.size() > 1 && !query.rows.select.empty() && i < key.size(); ++i)
+    AddSelected(key[i], &query.rows.select);
+  return BuildWriteTarget(query.rows, query.columns, query.on_conflict).size();
 }
 
 void SetWriteRequest(Request *request, const WriteQuery &query, const std::string &target, std::string body) {

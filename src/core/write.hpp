@@ -41,6 +41,10 @@ std::string BuildWriteTarget(const WriteQuery &query);
 // itself decides which rows would be left out; such rows are to be named by their keys.
 void SelectTreeColumns(WriteQuery *query);
 
+// What the target of a change of rows that are named by keys (KeyedWrites) takes without these, in bytes, with the
+// columns that SelectTreeColumns adds.
+size_t BytesBesideKeys(WriteQuery query, const std::vector<std::string> &key);
+
 // Makes `request`, whose url and label end where the target is appended, the request for that write. It may be sent
 // again only when it is an upsert (kMerge) whose key the body has: the same rows give the same table and answer then.
 void SetWriteRequest(Request *request, const WriteQuery &query, const std::string &target, std::string body);

@@ -127,15 +127,29 @@ void StoreRowsBelow(ForeignScanState *node, DirectState *state) {
   }
 }
 
+// Whether that is changed by a node of ours, which takes part in this execution.
+bool IsDirect(const ResultRelInfo *info) {
+  return info->ri_usesFdwDirectModify && info->ri_FdwState != nullptr &&
+         info->ri_FdwRoutine->IterateDirectModify == IterateDirectModify;
+}
+
+bool IsSameRemote(const ScanState *rows, const Server *server, const Table *table) {
+  return strcmp(rows->table->table_name, table->table_name) == 0 &&
+         strcmp(rows->table->schema_name, table->schema_name) == 0 &&
+         strcmp(rows->server->rest_url, server->rest_url) == 0;
+}
+
 void Start(ForeignScanState *node, DirectState *state) {
   state->started = true;
   MemoryContext const old = MemoryContextSwitchTo(node->ss.ps.state->es_query_cxt);
   StartWriting(state->write, WritingUser(node->ss.ps.state, node->resultRelInfo));
+  ReadBeforeChanging(node->ss.ps.state, node->resultRelInfo);
   if (Is(state, kDirectPushed)) {
     StartPushed(node, state);
   } else {
     if (state->write->verb != WriteVerb::kInsert) StartKeyed(node, state);
-    if (state->write->verb != WriteVerb::kInsert || ReadsRemote(node)) StoreRowsBelow(node, state);
+    if (state->store == nullptr && (state->write->verb != WriteVerb::kInsert || ReadsRemote(node)))
+      StoreRowsBelow(node, state);
   }
   MemoryContextSwitchTo(old);
 }
@@ -223,6 +237,7 @@ void BeginDirectModify(ForeignScanState *node, int flags) {
   auto *state = static_cast<DirectState *>(palloc0(sizeof(DirectState)));
   Relation relation = node->resultRelInfo->ri_RelationDesc;
   node->fdw_state = state;
+  node->resultRelInfo->ri_FdwState = node;
   state->plan = plan->fdw_private;
   state->flags = intVal(list_nth(state->plan, kDirectFlags));
   state->write = MakeWriteState(relation, VerbOf(plan->operation), DirectList(state, kDirectColumns),
@@ -240,6 +255,23 @@ void BeginDirectModify(ForeignScanState *node, int flags) {
   state->result = ExecInitExtraTupleSlot(node->ss.ps.state, RelationGetDescr(relation), &TTSOpsHeapTuple);
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   state->expression_states = ExecInitExprList(plan->fdw_exprs, reinterpret_cast<PlanState *>(node));
+}
+
+void ReadBeforeChanging(EState *estate, const ResultRelInfo *info) {
+  if (info->ri_RootResultRelInfo == nullptr) return;
+  const Table *changed = TableOf(RelationGetRelid(info->ri_RelationDesc));
+  const Server *server = UseServer(GetForeignServerIdByRelId(changed->id));
+  MemoryContext const old = MemoryContextSwitchTo(estate->es_query_cxt);
+  ListCell *cell;
+  foreach (cell, estate->es_opened_result_relations) {
+    auto *other = static_cast<const ResultRelInfo *>(lfirst(cell));
+    if (other == info || other->ri_RootResultRelInfo != info->ri_RootResultRelInfo || !IsDirect(other)) continue;
+    auto *node = static_cast<ForeignScanState *>(other->ri_FdwState);
+    DirectState *state = StateOf(node);
+    if (Is(state, kDirectPushed) || state->started || state->store != nullptr) continue;
+    if (Is(state, kDirectReadsMore) || IsSameRemote(state->write->rows, server, changed)) StoreRowsBelow(node, state);
+  }
+  MemoryContextSwitchTo(old);
 }
 
 TupleTableSlot *IterateDirectModify(ForeignScanState *node) {

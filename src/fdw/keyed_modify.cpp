@@ -42,6 +42,14 @@ void TakeKey(const Outgoing *key, KeyedWrites::Key *values) {
     values->emplace_back(key->values[i].data, key->values[i].size);
 }
 
+// Within Guard.
+std::vector<std::string> KeyNames(const Outgoing *key) {
+  std::vector<std::string> names;
+  for (int i = 0; i < key->count; i++)
+    names.emplace_back(key->encoders[i].name);
+  return names;
+}
+
 // Keeps the row below, for RETURNING.
 void KeepSource(DirectState *state, TupleTableSlot *row) {
   MemoryContext const old = MemoryContextSwitchTo(state->source_context);
@@ -111,12 +119,7 @@ void StartKeyed(ForeignScanState *node, DirectState *state) {
   bool const nameless = write->key.encoders[0].attno < 0;
   state->one_row_each = write->rows->column_count > 0 && (ChangesIdentity(write) || (needs_source && nameless));
   size_t const most = state->one_row_each ? 1 : kWindowRows;
-  Guard([&] {
-    std::vector<std::string> names;
-    for (int i = 0; i < write->key.count; i++)
-      names.emplace_back(write->key.encoders[i].name);
-    objects->keyed = std::make_unique<KeyedWrites>(std::move(names), most, distinct);
-  });
+  Guard([&] { objects->keyed = std::make_unique<KeyedWrites>(KeyNames(&write->key), most, distinct); });
 }
 
 void SendKeyed(ForeignScanState *node, DirectState *state) {
@@ -125,8 +128,7 @@ void SendKeyed(ForeignScanState *node, DirectState *state) {
   if (objects->keyed->rows() == 0) FillWindow(node, state);
   if (objects->keyed->rows() == 0) return;
   size_t const rows = Guard([&] {
-    objects->query.rows.where.clear();
-    const size_t fixed = BuildWriteTarget(objects->query.rows, objects->query.columns, {}).size();
+    const size_t fixed = BytesBesideKeys(objects->query, KeyNames(&write->key));
     KeyedWrites::Batch batch = objects->keyed->Next(fixed < kMaxTargetBytes ? kMaxTargetBytes - fixed : 0);
     objects->query.rows.where = {std::move(batch.keys)};
     objects->body = std::move(batch.body);

@@ -16,7 +16,9 @@ struct Table;
 //   pushed   every condition and new value can be said to the remote, which finds the rows itself: one request
 //   fed      the node below gives the rows (INSERT), or their keys and new values (UPDATE, DELETE), which go out in
 //            batches, several requests at a time
-// Else (row triggers, several tables at once, COPY, partitions) the executor hands over row by row: modify_exec.cpp.
+// UPDATE and DELETE of a partitioned table, or one with children, have such a node for each remote one of these, below
+// the Append; unless the Append as a whole is joined with other tables, or columns of the partition key are set.
+// Else (that, row triggers, COPY, INSERT into partitions) the executor hands over row by row: modify_exec.cpp.
 
 // fdw_private of a direct modification: a List in this order.
 enum DirectPrivate {
@@ -31,9 +33,10 @@ enum DirectPrivate {
 enum DirectFlag {
   kDirectSetsProcessed = 1,  // the statement's row count is this node's
   kDirectPushed = 2,
-  kDirectIgnore = 4,        // ON CONFLICT DO NOTHING
-  kDirectNeedsSource = 8,   // RETURNING reads the row below
-  kDirectDistinctKeys = 16  // the rows below may have a key more than once
+  kDirectIgnore = 4,         // ON CONFLICT DO NOTHING
+  kDirectNeedsSource = 8,    // RETURNING reads the row below
+  kDirectDistinctKeys = 16,  // the rows below may have a key more than once
+  kDirectReadsMore = 32      // the plan below reads other tables too, or subqueries
 };
 
 // fdw_private for the executor's row by row.
@@ -63,6 +66,9 @@ void BeginDirectModify(ForeignScanState *node, int flags);
 TupleTableSlot *IterateDirectModify(ForeignScanState *node);
 void EndDirectModify(ForeignScanState *node);
 void ExplainDirectModify(ForeignScanState *node, ExplainState *explain);
+// Has the parts of a statement on several tables read what a change of this one of them would show up in. Called before
+// the first change.
+void ReadBeforeChanging(EState *estate, const ResultRelInfo *info);
 
 // ---- modify_exec.cpp ----
 

@@ -205,6 +205,7 @@ TupleTableSlot *ChangeRow(EState *estate, ResultRelInfo *info, TupleTableSlot *s
   });
   MemoryContextSwitchTo(old);
   if (again) return nullptr;
+  if (write->entry == nullptr) ReadBeforeChanging(estate, info);
   SendWrite(write, 1, false);
   return Answered(write, slot);
 }

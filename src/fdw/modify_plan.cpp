@@ -74,24 +74,43 @@ List *UpdatedColumns(const ModifyTable *plan, int subplan, const Table *table, L
   return columns;
 }
 
+// Whether it says which of several tables the row belongs to; above an Append that has no table of its own.
+bool IsTableOid(PlannerInfo *root, const Expr *column) {
+  if (!IsA(column, Var)) return false;
+  auto *var = reinterpret_cast<const Var *>(column);
+  if (var->varno == ROWID_VAR)
+    var = static_cast<RowIdentityVarInfo *>(list_nth(root->row_identity_vars, var->varattno - 1))->rowidvar;
+  return var->varattno == TableOidAttributeNumber;
+}
+
 // What stands in a target list for a column of the table that is changed.
-Expr *StandIn(const Expr *column, Oid table_id) {
+Expr *StandIn(PlannerInfo *root, const Expr *column, Oid table_id) {
+  if (IsTableOid(root, column))
+    return reinterpret_cast<Expr *>(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), table_id, false, true));
   auto *node = reinterpret_cast<Node *>(const_cast<Expr *>(column));
-  // Which of several tables the row belongs to.
-  bool const table = IsA(node, Var) && reinterpret_cast<Var *>(node)->varattno == TableOidAttributeNumber;
-  if (table) return reinterpret_cast<Expr *>(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), table_id, false, true));
   return reinterpret_cast<Expr *>(makeNullConst(exprType(node), exprTypmod(node), exprCollation(node)));
 }
 
+// Whether that is a column, or the whole row, of another table than `changed`: the one that is changed and those above
+// it.
+bool IsOthers(const Expr *expr, const Bitmapset *changed) {
+  if (IsA(expr, PlaceHolderVar)) return true;
+  // A whole row of a partition, as one of its partitioned table.
+  while (IsA(expr, ConvertRowtypeExpr))
+    expr = reinterpret_cast<const ConvertRowtypeExpr *>(expr)->arg;
+  if (!IsA(expr, Var)) return false;
+  // A row's identity has no table yet above an Append.
+  int const varno = reinterpret_cast<const Var *>(expr)->varno;
+  return !IS_SPECIAL_VARNO(varno) && !bms_is_member(varno, changed);
+}
+
 // A target list of the same shape that reads nothing of the table itself: the node that carries it has no row of it.
-List *WithoutTable(List *tlist, Index index, Oid table_id) {
+List *WithoutTable(PlannerInfo *root, List *tlist, Oid table_id) {
   List *result = NIL;
   ListCell *cell;
   foreach (cell, tlist) {
     auto *entry = static_cast<TargetEntry *>(copyObjectImpl(lfirst(cell)));
-    bool const other_column = (IsA(entry->expr, Var) && reinterpret_cast<Var *>(entry->expr)->varno != (int)index) ||
-                              IsA(entry->expr, PlaceHolderVar);
-    if (!other_column) entry->expr = StandIn(entry->expr, table_id);
+    if (!IsOthers(entry->expr, root->all_result_relids)) entry->expr = StandIn(root, entry->expr, table_id);
     result = lappend(result, entry);
   }
   return result;
@@ -108,18 +127,54 @@ bool ReadsOthers(List *expressions, Index index) {
   return false;
 }
 
+bool IsScanOf(const Plan *node, Index index) {
+  return IsA(node, ForeignScan) && reinterpret_cast<const ForeignScan *>(node)->scan.scanrelid == index;
+}
+
+// Whether the rows of a plan are those of the table that are to be changed: they then say which table they belong to.
+bool GivesRowsOf(const Plan *node, Index index) {
+  if (IsScanOf(node, index)) return true;
+  ListCell *cell;
+  foreach (cell, node->targetlist) {
+    auto *var = reinterpret_cast<const Var *>(lfirst_node(TargetEntry, cell)->expr);
+    if (IsA(var, Var) && var->varno == static_cast<int>(index) && var->varattno == TableOidAttributeNumber) return true;
+  }
+  return false;
+}
+
+// What gives the rows of one of the tables that a statement changes, and those of no other.
+struct RowsBelow {
+  Plan *node;      // NULL: there is no such node
+  ListCell *cell;  // where the Append has it; NULL: directly below ModifyTable
+  bool projected;  // the new values are made above the Append
+};
+
+// Of a partitioned table, or one with children, it is a part of the Append, unless that is joined as a whole.
+RowsBelow PartBelow(const ModifyTable *plan, Index index, int subplan) {
+  RowsBelow below = {outerPlan(plan), nullptr, false};
+  if (IsA(below.node, Result) && outerPlan(below.node) != nullptr && IsA(outerPlan(below.node), Append)) {
+    below = {outerPlan(below.node), nullptr, true};
+  }
+  if (!IsA(below.node, Append)) return {nullptr, nullptr, false};
+  List *parts = reinterpret_cast<Append *>(below.node)->appendplans;
+  // Mostly both lists are in the same order.
+  if (subplan < list_length(parts)) below.cell = list_nth_cell(parts, subplan);
+  if (below.cell == nullptr || !GivesRowsOf(static_cast<Plan *>(lfirst(below.cell)), index)) {
+    ListCell *cell;
+    below.cell = nullptr;
+    foreach (cell, parts) {
+      if (GivesRowsOf(static_cast<Plan *>(lfirst(cell)), index)) below.cell = cell;
+    }
+  }
+  below.node = below.cell == nullptr ? nullptr : static_cast<Plan *>(lfirst(below.cell));
+  return below;
+}
+
 // The scan of the table that ModifyTable, or its Append, has directly below; NULL when there is none.
 ForeignScan *ScanBelow(const ModifyTable *plan, Index index, int subplan) {
   Plan *below = outerPlan(plan);
-  if (IsA(below, Result) && outerPlan(below) != nullptr && IsA(outerPlan(below), Append)) below = outerPlan(below);
-  if (IsA(below, Append)) {
-    List *children = reinterpret_cast<Append *>(below)->appendplans;
-    if (subplan >= list_length(children)) return nullptr;
-    below = static_cast<Plan *>(list_nth(children, subplan));
-  }
-  if (!IsA(below, ForeignScan)) return nullptr;
-  auto *scan = reinterpret_cast<ForeignScan *>(below);
-  return scan->scan.scanrelid == index ? scan : nullptr;
+  if (!IsScanOf(below, index)) below = PartBelow(plan, index, subplan).node;
+  return below != nullptr && IsScanOf(below, index) ? reinterpret_cast<ForeignScan *>(below) : nullptr;
 }
 
 // Whether a new value is the same for every row and known before the first one.
@@ -191,8 +246,6 @@ void BecomeModification(ForeignScan *scan, CmdType operation, Index index, List 
 
 bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, const Table *table) {
   if (plan->operation == CMD_INSERT || !setting_enable_pushdown) return false;
-  // A row that does not fit its partition any more is refused row by row.
-  if (plan->rootRelation != 0 && root->partColsUpdated) return false;
   ForeignScan *scan = ScanBelow(plan, index, subplan);
   if (scan == nullptr || scan->scan.plan.qual != NIL || outerPlan(scan) != nullptr) return false;
   // Conditions that are too long to be sent would have to be checked here. Of parameters that shows later: a long list
@@ -215,7 +268,7 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
   fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), MakePlainScan(conditions, returning));
   BecomeModification(scan, plan->operation, index, fdw_private);
   scan->fdw_exprs = list_concat(list_copy(scan->fdw_exprs), values);
-  scan->scan.plan.targetlist = WithoutTable(scan->scan.plan.targetlist, index, table->id);
+  scan->scan.plan.targetlist = WithoutTable(root, scan->scan.plan.targetlist, table->id);
   scan->fdw_scan_tlist = static_cast<List *>(copyObjectImpl(scan->scan.plan.targetlist));
   return true;
 }
@@ -224,13 +277,17 @@ bool PlanPushed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, 
 
 #if PG_VERSION_NUM >= 160000
 Oid AccessedAs(PlannerInfo *root, Index index) {
-  return getRTEPermissionInfo(root->parse->rteperminfos, planner_rt_fetch(index, root))->checkAsUser;
+  RangeTblEntry *entry = planner_rt_fetch(index, root);
+  // Of partitions and children the table that the statement names is what permissions are about.
+  if (entry->perminfoindex == 0) entry = planner_rt_fetch(root->parse->resultRelation, root);
+  return getRTEPermissionInfo(root->parse->rteperminfos, entry)->checkAsUser;
 }
 #endif
 
-ForeignScan *MakeFeeder(PlannerInfo *root, ModifyTable *plan, Index index, Oid table_id, List *fdw_private) {
-  Plan *below = outerPlan(plan);
-  List *tlist = plan->operation == CMD_INSERT ? NIL : WithoutTable(below->targetlist, index, table_id);
+// The node that takes the rows of `below`. Its own have the shape of `shape`.
+ForeignScan *MakeFed(PlannerInfo *root, CmdType operation, Index index, Plan *below, List *shape, List *fdw_private) {
+  Oid const table_id = planner_rt_fetch(index, root)->relid;
+  List *tlist = WithoutTable(root, shape, table_id);
   ForeignScan *scan =
       make_foreignscan(tlist, NIL, index, NIL, NIL, static_cast<List *>(copyObjectImpl(tlist)), NIL, below);
   scan->scan.plan.startup_cost = below->startup_cost;
@@ -242,16 +299,47 @@ ForeignScan *MakeFeeder(PlannerInfo *root, ModifyTable *plan, Index index, Oid t
 #if PG_VERSION_NUM >= 160000
   scan->fs_base_relids = scan->fs_relids;
   scan->checkAsUser = AccessedAs(root, index);
-#else
-  (void)root;
 #endif
-  BecomeModification(scan, plan->operation, index, fdw_private);
+  below->async_capable = false;
+  BecomeModification(scan, operation, index, fdw_private);
   return scan;
 }
 
-bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, const Table *table) {
-  // With several tables the plan below serves all of them.
-  if (list_length(plan->resultRelations) != 1 || plan->rootRelation != 0) return false;
+// A plan above the Append makes the new values, and would be given them no more: the part makes them itself. False when
+// it cannot, or when the plan above must not be given rows without the table's columns.
+bool ProjectInPart(PlannerInfo *root, const ModifyTable *plan, Index index, Plan *part) {
+  if (plan->operation != CMD_UPDATE || !IsScanOf(part, index)) return false;
+  List *tlist, *numbers;
+  get_translated_update_targetlist(root, index, &tlist, &numbers);
+  auto *values = reinterpret_cast<Node *>(tlist);
+  if (contain_subplans(values)) return false;
+  if (plan->returningLists != NIL && (contain_volatile_functions(values) || contain_nonstrict_functions(values)))
+    return false;
+  part->targetlist = tlist;
+  return true;
+}
+
+// Whether a part of the plan asks for more than the rows of the table itself, once for all.
+bool ReadsMore(Plan *part, Index index) {
+  return !IsScanOf(part, index) || contain_subplans(reinterpret_cast<Node *>(part->targetlist)) ||
+         contain_subplans(reinterpret_cast<Node *>(part->qual)) ||
+         contain_subplans(reinterpret_cast<Node *>(reinterpret_cast<ForeignScan *>(part)->fdw_exprs));
+}
+
+int FedFlags(const ModifyTable *plan, Index index, Plan *below) {
+  int flags = plan->canSetTag ? kDirectSetsProcessed : 0;
+  if (plan->onConflictAction == ONCONFLICT_NOTHING) flags |= kDirectIgnore;
+  if (plan->operation == CMD_INSERT) return flags;
+  if (!IsScanOf(below, index)) flags |= kDirectDistinctKeys;
+  if (ReadsMore(below, index)) flags |= kDirectReadsMore;
+  return flags;
+}
+
+bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, int subplan, const Table *table) {
+  bool const alone = list_length(plan->resultRelations) == 1;
+  RowsBelow below = PartBelow(plan, index, subplan);
+  if (alone && (below.node == nullptr || below.projected)) below = {outerPlan(plan), nullptr, false};
+  if (below.node == nullptr) return false;
   List *columns = NIL, *positions = NIL, *key = NIL, *key_at = NIL;
   if (plan->operation == CMD_INSERT) {
     columns = InsertedColumns(root, table);
@@ -259,23 +347,28 @@ bool PlanFed(PlannerInfo *root, ModifyTable *plan, Index index, const Table *tab
     foreach (cell, columns)
       positions = lappend_int(positions, lfirst_int(cell) - 1);
   } else {
-    if (plan->operation == CMD_UPDATE) columns = UpdatedColumns(plan, 0, table, &positions);
+    if (plan->operation == CMD_UPDATE) columns = UpdatedColumns(plan, subplan, table, &positions);
     if (plan->operation == CMD_UPDATE && columns == NIL) return false;
     key = IdentityColumns(table);
     if (!IdentityPositions(table, outerPlan(plan)->targetlist, &key_at)) return false;
   }
-  int flags = plan->canSetTag ? kDirectSetsProcessed : 0;
-  if (plan->onConflictAction == ONCONFLICT_NOTHING) flags |= kDirectIgnore;
-  if (plan->operation != CMD_INSERT && ScanBelow(plan, index, 0) == nullptr) flags |= kDirectDistinctKeys;
-  List *returning = ReturningColumns(plan, 0, index, table);
-  if (plan->returningLists != NIL && ReadsOthers(static_cast<List *>(linitial(plan->returningLists)), index)) {
+  int flags = FedFlags(plan, index, below.node);
+  List *returning = ReturningColumns(plan, subplan, index, table);
+  if (plan->returningLists != NIL && ReadsOthers(static_cast<List *>(list_nth(plan->returningLists, subplan)), index)) {
     // What comes back finds the row below that it belongs to by the key.
     flags |= kDirectNeedsSource;
     if (key != NIL && linitial_int(key) > 0) returning = list_concat_unique_int(list_copy(returning), key);
   }
+  List *shape = plan->operation == CMD_INSERT ? NIL : below.node->targetlist;
+  if (below.projected && !ProjectInPart(root, plan, index, below.node)) return false;
   List *fdw_private = list_make5(columns, positions, returning, key, key_at);
   fdw_private = lappend(lappend(fdw_private, makeInteger(flags)), NIL);
-  outerPlan(plan) = reinterpret_cast<Plan *>(MakeFeeder(root, plan, index, table->id, fdw_private));
+  ForeignScan *fed = MakeFed(root, plan->operation, index, below.node, shape, fdw_private);
+  if (below.cell != nullptr) {
+    lfirst(below.cell) = fed;
+  } else {
+    outerPlan(plan) = reinterpret_cast<Plan *>(fed);
+  }
   return true;
 }
 
@@ -293,8 +386,12 @@ const Table *TableOf(Oid table_id) {
 
 // The name under which a plan carries a column of a row's identity. The same name in two tables of an inheritance tree
 // stands for the same column.
-static const char *IdentityName(AttrNumber attno, Oid type) {
-  return psprintf("supabase_key_%d_%u", attno, type);
+static const char *IdentityName(Oid table_id, AttrNumber attno) {
+  if (attno < 0) return psprintf("supabase_key_%d", attno);
+  Oid type, collation;
+  int32 typmod;
+  get_atttypetypmodcoll(table_id, attno, &type, &typmod, &collation);
+  return psprintf("supabase_key_%d_%u_%d_%u", attno, type, typmod, collation);
 }
 
 List *IdentityColumns(const Table *table) {
@@ -311,8 +408,7 @@ bool IdentityPositions(const Table *table, List *tlist, List **positions) {
   ListCell *cell;
   foreach (cell, IdentityColumns(table)) {
     auto const attno = static_cast<AttrNumber>(lfirst_int(cell));
-    Oid const type = attno > 0 ? get_atttype(table->id, attno) : SystemAttributeDefinition(attno)->atttypid;
-    AttrNumber const at = ExecFindJunkAttributeInTlist(tlist, IdentityName(attno, type));
+    AttrNumber const at = ExecFindJunkAttributeInTlist(tlist, IdentityName(table->id, attno));
     if (!AttributeNumberIsValid(at)) return false;
     *positions = lappend_int(*positions, at - 1);
   }
@@ -327,7 +423,7 @@ void AddForeignUpdateTargets(PlannerInfo *root, Index index, RangeTblEntry *, Re
         attno < 0 ? SystemAttributeDefinition(attno) : TupleDescAttr(RelationGetDescr(relation), attno - 1);
     Var *var =
         makeVar(static_cast<int>(index), attno, attribute->atttypid, attribute->atttypmod, attribute->attcollation, 0);
-    add_row_identity_var(root, var, index, IdentityName(attno, attribute->atttypid));
+    add_row_identity_var(root, var, index, IdentityName(RelationGetRelid(relation), attno));
   }
 }
 
@@ -335,7 +431,9 @@ bool PlanDirectModify(PlannerInfo *root, ModifyTable *plan, Index index, int sub
   if (plan->operation != CMD_INSERT && plan->operation != CMD_UPDATE && plan->operation != CMD_DELETE) return false;
   const Table *table = TableOf(planner_rt_fetch(index, root)->relid);
   if (!table->updatable || table->function != nullptr) return false;  // the executor refuses it
-  return PlanPushed(root, plan, index, subplan, table) || PlanFed(root, plan, index, table);
+  // A row that does not fit its partition any more is refused row by row.
+  if (plan->rootRelation != 0 && root->partColsUpdated) return false;
+  return PlanPushed(root, plan, index, subplan, table) || PlanFed(root, plan, index, subplan, table);
 }
 
 List *PlanForeignModify(PlannerInfo *root, ModifyTable *plan, Index index, int subplan) {

@@ -190,6 +190,27 @@ TEST(Write, ColumnsOfTreesComeBackToo) {
   }
 }
 
+TEST(Write, WhatKeysHaveBesideThemHasTheColumnsOfTheirTree) {
+  const std::string a(40, 'a'), b(40, 'b');
+  const Condition one = Tree(Kind::kAnd, {Compare(a, "1"), Compare(b, "1")});
+  for (const bool returning : {false, true}) {
+    for (const bool composite : {false, true}) {
+      WriteQuery query = Query(WriteVerb::kUpdate);
+      query.columns = {"note"};
+      if (returning) query.rows.select = {{"id", false, {}}, {a, false, {}}};
+      Condition list = Compare(a, "1");
+      list.kind = Kind::kIn;
+      query.rows.where = {composite ? Tree(Kind::kOr, {one, one}) : list};
+      const size_t beside = BytesBesideKeys(query, composite ? std::vector{a, b} : std::vector{a});
+      const size_t keys = ConditionBytes(query.rows.where[0]);
+      SelectTreeColumns(&query);
+      const size_t whole = BuildWriteTarget(query).size();
+      EXPECT_LE(whole, beside + keys + 1);
+      EXPECT_GE(whole + 1, beside + keys);
+    }
+  }
+}
+
 TEST(Write, NothingIsAddedWhereNothingComesBack) {
   WriteQuery query = Query(WriteVerb::kUpdate);
   query.rows.where = {Tree(Kind::kOr, {Compare("note", "1"), Compare("b", "2")})};

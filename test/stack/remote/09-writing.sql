@@ -64,6 +64,7 @@ begin
 end $$;
 create trigger note after insert or update or delete on writing.bulk for each statement execute function writing.note_statement();
 create trigger note after insert or update or delete on writing.pairs for each statement execute function writing.note_statement();
+create trigger note after insert or update or delete on writing."odd (name), here" for each statement execute function writing.note_statement();
 create function writing.statement_count(of_relation text) returns table (operation text, count bigint)
 language sql stable security definer as
   $$ select operation, count(*) from writing.statements where relation = of_relation group by 1 order by 1 $$;
