@@ -24,6 +24,15 @@ RESET client_min_messages;
 BEGIN;
 INSERT INTO w.parents VALUES (3);
 COMMIT;
+-- calls by hand, which the settings leave alone
+BEGIN;
+SELECT supabase_rpc('shop', 'add', '{"a": 1, "b": 2}');
+SELECT supabase_request('shop', 'POST', '/parents', '{"columns": "id"}', '{"id": 100}') IS NULL AS sent;
+SAVEPOINT s;
+SELECT supabase_request('shop', 'DELETE', '/no_such_table', '{"id": "eq.1"}');
+ROLLBACK TO s;
+SELECT supabase_request('shop', 'GET', '/products', '{"select": "id", "limit": "0"}');
+ROLLBACK;
 -- nothing was written, nothing is said
 BEGIN;
 UPDATE w.items SET amount = 1 WHERE id = -1;

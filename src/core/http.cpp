@@ -412,6 +412,10 @@ bool Transfer::answered() const noexcept {
   return done() && impl_->exchange->ok();
 }
 
+int Transfer::status() const noexcept {
+  return impl_->exchange->response().status;
+}
+
 bool Transfer::may_have_run() const noexcept {
   return impl_->may_have_run;
 }

@@ -36,6 +36,8 @@ class Transfer {
   bool done() const noexcept;
   // Once done: whether a complete response came, so that Result does not throw.
   bool answered() const noexcept;
+  // Once answered: its HTTP status.
+  int status() const noexcept;
   // Once done: whether the server can have executed the request in an attempt whose answer does not tell: a byte of it
   // was sent, and no answer came, or one that the request was repeated for.
   bool may_have_run() const noexcept;

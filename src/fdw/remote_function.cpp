@@ -9,6 +9,7 @@
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
+#include "fdw/transaction.hpp"
 
 extern "C" {
 #include "utils/json.h"
@@ -37,6 +38,7 @@ struct RpcObjects {
 struct RequestObjects {
   Credential credential;
   std::unique_ptr<Transfer> transfer;
+  Request request;
   AnswerTrace trace;
   std::string result;  // JSON text
 };
@@ -102,6 +104,16 @@ void StartCall(FunctionCallInfo fcinfo, RpcObjects *objects, const Server *serve
   });
 }
 
+// What became of a call: with a refusal PostgREST's transaction was rolled back; without an answer nothing is known if
+// the request can have arrived.
+void CallEnded(WriteEntry *entry, const Transfer *transfer) {
+  if (transfer->answered()) {
+    WriteEnded(entry, 0, transfer->status() < 400 ? 1 : 0);
+  } else if (!transfer->may_have_run()) {
+    WriteEnded(entry, 0, 0);
+  }
+}
+
 void StoreRows(const FunctionCall *call, ReturnSetInfo *result) {
   MemoryContext const context = AllocSetContextCreate(CurrentMemoryContext, "supabase_fdw row", ALLOCSET_SMALL_SIZES);
   MemoryContext const old = MemoryContextSwitchTo(context);
@@ -126,12 +138,16 @@ Datum supabase_rpc(PG_FUNCTION_ARGS) {
   auto *objects = Own<RpcObjects>(CurrentMemoryContext);
   Server *server = OpenServer(fcinfo, &objects->credential);
   Session *session = GetSession();
+  WriteEntry *entry =
+      EnterCall(server, psprintf("POST %s/rpc/%s", server->rest_path, text_to_cstring(PG_GETARG_TEXT_PP(1))));
   StartCall(fcinfo, objects, server, session);
   FunctionCall *call = objects->call.get();
-  for (;;) {
+  WriteBegins(entry, 0);
+  for (bool first = true;; first = false) {
     const Transfer *transfer = Guard([&] { return call->Waiting(); });
     if (transfer == nullptr) break;
     Await(session, transfer);
+    if (first) CallEnded(entry, transfer);
     Guard([&] { call->Take(); });
     TraceAnswer(call->last());
     StoreRows(call, result);
@@ -152,14 +168,17 @@ Datum supabase_request(PG_FUNCTION_ARGS) {
   const char *schema = ToUtf8(server->schema_name);
   bool const allow_private = AllowPrivate(server);
   Session *session = GetSession();
+  bool const writes = pg_strcasecmp(method, "GET") != 0 && pg_strcasecmp(method, "HEAD") != 0;
   Guard([&] {
-    Request request;
-    FillRequest(&request, server, schema, allow_private);
-    SetFreeRequest(&request, {method, path, query, body, schema, server->rest_path});
-    AddCredential(objects->credential, &request);
-    objects->transfer = session->Send(std::move(request));
+    FillRequest(&objects->request, server, schema, allow_private);
+    SetFreeRequest(&objects->request, {method, path, query, body, schema, server->rest_path});
+    AddCredential(objects->credential, &objects->request);
   });
+  WriteEntry *entry = writes ? EnterCall(server, psprintf("%s %s%s", method, server->rest_path, path)) : nullptr;
+  if (entry != nullptr) WriteBegins(entry, 0);
+  Guard([&] { objects->transfer = session->Send(std::move(objects->request)); });
   Await(session, objects->transfer.get());
+  if (entry != nullptr) CallEnded(entry, objects->transfer.get());
   Guard([&] {
     Response &response = objects->transfer->Result();
     objects->trace = AnswerTrace(objects->transfer->request(), response);

@@ -31,7 +31,7 @@ int write_in_subtransaction = kError;
 WriteEntry *entries = nullptr;
 bool warned_block = false, warned_subtransaction = false;
 
-const char *const kWords[] = {"inserted into", "updated in", "deleted from"};
+const char *const kWords[] = {"inserted into", "updated in", "deleted from", nullptr};
 
 void CheckSubtransaction(const Table *table) {
   if (GetCurrentTransactionNestLevel() <= 1 || write_in_subtransaction == kAllow) return;
@@ -81,6 +81,11 @@ bool Matters(const WriteEntry *entry, int level) {
 
 void AppendEntry(StringInfo text, const WriteEntry *entry) {
   if (text->len > 0) appendStringInfoString(text, "\n");
+  if (entry->kind == WriteKind::kCalled) {
+    appendStringInfo(text, "Server \"%s\": %s was sent%s.", entry->server, entry->table,
+                     entry->open_requests > 0 ? ", its outcome is unknown" : "");
+    return;
+  }
   appendStringInfo(text, "Server \"%s\": %llu %s %s \"%s\"", entry->server,
                    static_cast<unsigned long long>(entry->changed), entry->changed == 1 ? "row" : "rows",
                    kWords[static_cast<int>(entry->kind)], entry->table);
@@ -137,20 +142,16 @@ void AtSubtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, vo
     entry->level = Min(entry->level, level - 1);
 }
 
-}  // namespace
-
-WriteEntry *EnterWrite(const Server *server, const Table *table, WriteKind kind) {
-  CheckSubtransaction(table);
-  CheckTransactionBlock(table);
+WriteEntry *Enter(const Server *server, const char *name, WriteKind kind) {
   int const level = GetCurrentTransactionNestLevel();
   for (WriteEntry *entry = entries; entry != nullptr; entry = entry->next) {
     bool const same = entry->kind == kind && entry->level == level && !entry->rolled_back &&
-                      strcmp(entry->server, server->name) == 0 && strcmp(entry->table, table->table_name) == 0;
+                      strcmp(entry->server, server->name) == 0 && strcmp(entry->table, name) == 0;
     if (same) return entry;
   }
   auto *entry = static_cast<WriteEntry *>(MemoryContextAllocZero(TopMemoryContext, sizeof(WriteEntry)));
   entry->server = MemoryContextStrdup(TopMemoryContext, server->name);
-  entry->table = MemoryContextStrdup(TopMemoryContext, table->table_name);
+  entry->table = MemoryContextStrdup(TopMemoryContext, name);
   entry->kind = kind;
   entry->level = level;
   WriteEntry **last = &entries;
@@ -158,6 +159,18 @@ WriteEntry *EnterWrite(const Server *server, const Table *table, WriteKind kind)
     last = &(*last)->next;
   *last = entry;
   return entry;
+}
+
+}  // namespace
+
+WriteEntry *EnterWrite(const Server *server, const Table *table, WriteKind kind) {
+  CheckSubtransaction(table);
+  CheckTransactionBlock(table);
+  return Enter(server, table->table_name, kind);
+}
+
+WriteEntry *EnterCall(const Server *server, const char *what) {
+  return Enter(server, what, WriteKind::kCalled);
 }
 
 void WriteBegins(WriteEntry *entry, uint64_t rows) {
