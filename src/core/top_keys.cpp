@@ -8,6 +8,8 @@ namespace supabase {
 
 // A query that is answered sooner is not worth a second request, unless that is known to be quicker.
 static constexpr int64_t kSlowUs = 100'000;
+// What the second request must save to be sent: less is the network's whim.
+static constexpr int64_t kWorthUs = 10'000;
 
 std::vector<SelectColumn> TopKeys::Select() const {
   std::vector<SelectColumn> select;
@@ -49,7 +51,7 @@ ReadQuery TopKeys::RowsOfAny(ReadQuery query, uint64_t count) const {
 }
 
 bool KeysFirst(const TopTimes &before, bool many_rows) noexcept {
-  if (before.at_once_us > 0 && before.by_keys_us > 0) return before.by_keys_us < before.at_once_us;
+  if (before.at_once_us > 0 && before.by_keys_us > 0) return before.by_keys_us + kWorthUs < before.at_once_us;
   if (before.at_once_us > 0) return before.at_once_us >= kSlowUs;
   return before.by_keys_us > 0 || many_rows;
 }

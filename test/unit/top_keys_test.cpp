@@ -190,6 +190,7 @@ TEST(TopKeys, LearnsWhichWayIsQuicker) {
   times = Learn({}, 2'000, 2'000);
   EXPECT_FALSE(KeysFirst(times, true));
   EXPECT_FALSE(KeysFirst(Learn(times, 0, 3'000), true));
+  EXPECT_FALSE(KeysFirst(Learn(times, 0, 6'000), true));
   EXPECT_TRUE(KeysFirst(Learn(times, 0, 300'000), false));
   EXPECT_TRUE(KeysFirst(Learn({}, 60'000, 2'000), false));
 }
