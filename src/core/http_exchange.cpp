@@ -297,6 +297,7 @@ void Exchange::End(int code, bool late) noexcept {
   times_ = {time_of(CURLINFO_NAMELOOKUP_TIME_T), time_of(CURLINFO_CONNECT_TIME_T), time_of(CURLINFO_APPCONNECT_TIME_T),
             time_of(CURLINFO_STARTTRANSFER_TIME_T), time_of(CURLINFO_TOTAL_TIME_T)};
   response_.elapsed_us = time_of(CURLINFO_TOTAL_TIME_T);
+  response_.answer_us = time_of(CURLINFO_STARTTRANSFER_TIME_T) - time_of(CURLINFO_PRETRANSFER_TIME_T);
   response_.wire_bytes = static_cast<uint64_t>(std::max<int64_t>(0, time_of(CURLINFO_SIZE_DOWNLOAD_T)));
   // libcurl calls it a success when the connection ends inside the head.
   if (code == CURLE_OK && !head_complete_) code_ = CURLE_PARTIAL_FILE;

@@ -46,6 +46,7 @@ struct Response {
   uint64_t wire_bytes = 0;  // as transferred, body only
   int retries = 0;
   int64_t elapsed_us = 0;  // of the last attempt
+  int64_t answer_us = 0;   // of that, from the request to the answer's first byte
 
   // The first header of that (lower-case) name, or an empty view.
   std::string_view Header(std::string_view name) const noexcept {

@@ -56,6 +56,9 @@ Pager::Pager(PagerOptions options, RowCap *cap) : options_(std::move(options)), 
     options_.at_most.reset();
   }
   finished_ = options_.row_limit == 0;
+  if (!options_.keys_first.empty() && options_.row_limit && *options_.row_limit <= TopKeys::kMostRows) {
+    top_.emplace(options_.keys_first);
+  }
 }
 
 uint64_t Pager::LaterPage() const {
@@ -98,6 +101,18 @@ PageRequest Pager::Next(int64_t now_ms, uint64_t most) {
   known_ = *cap_;
   query_ = options_.query;
   if (IsCall()) return NextCall(now_ms);
+  if (top_ && top_->size() > 0) {
+    query_ = top_->RowsOf(options_.query);
+    asked_ = *query_.limit;
+    PageRequest request{BuildTarget(query_)};
+    if (request.target.size() <= kMaxTargetBytes) return request;
+    top_.reset();
+    query_ = options_.query;
+  }
+  if (top_) {
+    query_.select = top_->Select();
+    query_.whole = false;
+  }
   asked_ = std::min(PageSize(), most);
   for (Condition &condition : RestConditions(ask_overlap_))
     query_.where.push_back(std::move(condition));
@@ -181,6 +196,8 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
   uint64_t const rows = page.rows();
   CheckRange(rows, range);
   if (IsCall()) return ReceivedCall(page, range, now_ms);
+  brought_page_ = !top_;
+  if (top_) return top_->size() > 0 ? ReceivedByKeys(page) : ReceivedKeys(page, range, now_ms);
   CheckKey(page);
   overlap_ = HasLastKey(page, 0) ? 1 : 0;
   if (rows > overlap_ && HasLastKey(page, rows - 1)) {
@@ -192,15 +209,7 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
                 "Drop the option key from its columns.");
   }
   finished_ = IsLast(rows, range, now_ms);
-  bool const cut = !finished_ && rows < asked_ && counts_ && range && range->total;
-  if (cut) {
-    cap_->Cut(rows, asked_at_ms_);
-  } else {
-    cap_->Seen(rows, asked_at_ms_);
-  }
-  was_cut_ = was_cut_ || (cut_to_ > 0 && rows > overlap_);
-  cut_to_ = !finished_ && rows < asked_ ? rows : 0;
-  if (first_ && range && range->total) counted_ = range->total;
+  NoteSize(rows, finished_, range);
   if (rows == 1 && rows < asked_) ask_overlap_ = false;
   received_ += rows - overlap_;
   if (rows > 0) row_bytes_ = bytes / rows;
@@ -209,6 +218,41 @@ void Pager::Received(const Page &page, const std::optional<ContentRange> &range,
   if (finished_ || options_.paging != Paging::kKeyset) return;
   RememberNumbers(page);
   RememberKey(page);
+}
+
+// What the size of a page says of the row cap.
+void Pager::NoteSize(uint64_t rows, bool last, const std::optional<ContentRange> &range) {
+  bool const cut = !last && rows < asked_ && counts_ && range && range->total;
+  if (cut) {
+    cap_->Cut(rows, asked_at_ms_);
+  } else {
+    cap_->Seen(rows, asked_at_ms_);
+  }
+  was_cut_ = was_cut_ || (cut_to_ > 0 && rows > overlap_);
+  cut_to_ = !last && rows < asked_ ? rows : 0;
+  if (first_ && range && range->total) counted_ = range->total;
+}
+
+void Pager::ReceivedKeys(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms) {
+  uint64_t const rows = page.rows();
+  last_keys_ = IsLast(rows, range, now_ms) || received_ + rows >= *options_.row_limit;
+  NoteSize(rows, last_keys_, range);
+  finished_ = rows == 0;
+  if (!top_->Take(page)) top_.reset();
+}
+
+// More rows than keys: a key is not one row's alone, so that these need not be the first. All is asked for at once
+// then.
+void Pager::ReceivedByKeys(const Page &page) {
+  brought_page_ = page.rows() <= top_->size();
+  if (!brought_page_) {
+    top_.reset();
+    return;
+  }
+  received_ += top_->size();
+  finished_ = last_keys_;
+  first_ = false;
+  top_->Clear();
 }
 
 // Content-Range says which rows the page has: one that was cut by whoever stands between is not complete by its looks.

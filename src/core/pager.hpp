@@ -7,6 +7,7 @@
 
 #include "query.hpp"
 #include "rows.hpp"
+#include "top_keys.hpp"
 
 namespace supabase {
 
@@ -65,6 +66,8 @@ struct PagerOptions {
   bool want_plan = false;           // ask for the planner's estimate of the rows where no better count is asked for
   uint64_t page_bytes = 8'000'000;  // what an answer may have, as far as the rows before tell
   uint64_t row_bytes = 0;           // of an average row, when it is known before the first page
+  // kOffset with a row limit: the key's columns, where the keys of a page are asked for before its rows.
+  std::vector<std::string> keys_first;
 };
 
 struct PageRequest {
@@ -105,6 +108,10 @@ class Pager {
   // and paging by it would lose rows. (A parent table's key need not be unique among its inheritance children, and
   // nothing in PostgREST's description says that a table has any.)
   void Received(const Page &page, const std::optional<ContentRange> &range, uint64_t bytes, int64_t now_ms);
+  // Whether that answer was a page of the relation, not of keys alone.
+  bool brought_page() const noexcept { return brought_page_; }
+  // Whether the request at hand is for keys alone.
+  bool asks_keys() const noexcept { return top_ && top_->size() == 0; }
   // Rows at the beginning of that page which the page before had already.
   size_t overlap() const noexcept { return overlap_; }
 
@@ -141,6 +148,9 @@ class Pager {
   PageRequest NextCall(int64_t now_ms);
   void ReceivedCall(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms);
   bool IsCall() const noexcept { return options_.paging == Paging::kOnce || options_.paging == Paging::kRepeat; }
+  void ReceivedKeys(const Page &page, const std::optional<ContentRange> &range, int64_t now_ms);
+  void ReceivedByKeys(const Page &page);
+  void NoteSize(uint64_t rows, bool last, const std::optional<ContentRange> &range);
   bool HasLastRow(const Page &page) const;
   bool IsLast(uint64_t rows, const std::optional<ContentRange> &range, int64_t now_ms) const;
   void CheckKey(const Page &page) const;
@@ -158,6 +168,9 @@ class Pager {
   uint64_t received_ = 0;   // rows so far, each once
   uint64_t row_bytes_ = 0;  // average of the last page
   size_t overlap_ = 0;
+  std::optional<TopKeys> top_;
+  bool last_keys_ = false;  // no rows follow those of the keys
+  bool brought_page_ = true;
   // Ask again for the last row of the page before: whether another row has the same key shows only so. Given up when a
   // page holds one row of several asked for, which may mean a row cap of one.
   bool ask_overlap_ = true;

@@ -79,6 +79,10 @@ bool Reader::capped() const noexcept {
   return streams_.capped(MonotonicMs());
 }
 
+TopTimes Reader::LearnTop(const TopTimes &before) const noexcept {
+  return counters_.pages == 1 && streams_.finished() ? Learn(before, keys_us_, rows_us_) : before;
+}
+
 void Reader::LookAhead() {
   streams_.WantMore();
   Collect();
@@ -108,6 +112,7 @@ void Reader::Take(const Ask &ask, Transfer &transfer) {
   std::string const &label = transfer.request().label;
   counters_.bytes += response.wire_bytes;
   counters_.retries += static_cast<uint64_t>(response.retries);
+  (ask.keys ? keys_us_ : rows_us_) += response.answer_us;
   refused_ = refused_ || (streams_.aggregates() && RefusesAggregates(response));
   if (refused_) return;
   if (ask.query.whole && !TakeWhole(ask, response)) return;

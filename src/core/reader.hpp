@@ -60,6 +60,8 @@ class Reader {
   // Rows that were asked for whole were not worth it: they lacked columns or had too much beside them, or the server
   // refused.
   bool whole_unfit() const noexcept { return whole_unfit_; }
+  // What is known of the time that the query takes, once its only page is there; else what was known before.
+  TopTimes LearnTop(const TopTimes &before) const noexcept;
   // An answer that was taken, for the trace, each once; null when there is none. Lives until the next call.
   const AnswerTrace *NextTrace();
 
@@ -96,6 +98,7 @@ class Reader {
   std::exception_ptr failure_;  // thrown when the pages that came before are read
   bool started_ = false, refused_ = false, whole_unfit_ = false;
   ReadCounters counters_;
+  int64_t keys_us_ = 0, rows_us_ = 0;  // waited for keys of a page and for rows
   std::deque<AnswerTrace> traces_;
   AnswerTrace trace_;
 };

@@ -76,7 +76,8 @@ void Streams::Close(Stream *stream) {
 }
 
 bool Streams::HasNext() {
-  if (under_way_.size() >= how_.parallel || (!more_ && next_id_ > 0)) return false;
+  bool const begun = pages_ > 0 || !under_way_.empty();
+  if (under_way_.size() >= how_.parallel || (!more_ && begun)) return false;
   while (OpenPart())
     continue;
   FinishSplit();
@@ -101,7 +102,7 @@ Ask Streams::AskPage(Stream *stream, int64_t now_ms) {
   stream->under_way = true;
   under_way_.push_back({next_id_, stream, 0, 0});
   uint64_t const bytes = stream->pager.asked() * stream->pager.row_bytes();
-  return {next_id_++, std::move(request), stream->pager.query(), bytes};
+  return {next_id_++, std::move(request), stream->pager.query(), bytes, stream->pager.asks_keys()};
 }
 
 Ask Streams::AskProbe(const ReadQuery &probe) {
@@ -121,8 +122,6 @@ void Streams::AskByName(size_t id) {
   Stream *stream = TakeUnderWay(id).stream;
   stream->under_way = false;
   stream->pager.AskByName();
-  // It has no page yet.
-  more_ = true;
 }
 
 std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::optional<ContentRange> &range,
@@ -142,7 +141,8 @@ std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::
   received_ += pager.received() - before;
   was_cut_ = was_cut_ || pager.was_cut();
   if (pager.counted() && before == 0) stream->expected = *pager.counted();
-  size_t const first_row = pager.overlap();
+  std::optional<size_t> const first_row = pager.brought_page() ? std::optional<size_t>(pager.overlap()) : std::nullopt;
+  if (first_row) pages_++;
   if (pager.finished()) Close(stream);
   return first_row;
 }

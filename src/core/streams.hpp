@@ -22,8 +22,9 @@ struct StreamOptions {
 struct Ask {
   size_t id;
   PageRequest request;
-  ReadQuery query;  // what its target says
-  uint64_t bytes;   // that the answer is likely to have
+  ReadQuery query;    // what its target says
+  uint64_t bytes;     // that the answer is likely to have
+  bool keys = false;  // it is for the keys of a page
 };
 
 // One scan as several readings of its relation at a time: which requests can be sent now, and what an answer changes. A
@@ -111,7 +112,7 @@ class Streams {
   std::vector<UnderWay> under_way_;
   std::optional<uint64_t> row_limit_;
   size_t parts_ = 1;
-  size_t next_id_ = 0, splits_ = 0, probes_sent_ = 0;
+  size_t next_id_ = 0, pages_ = 0, splits_ = 0, probes_sent_ = 0;
   uint64_t received_ = 0;
   int dropped_ = 0;
   bool more_ = false, aggregates_ = false, was_cut_ = false;

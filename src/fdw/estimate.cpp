@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/sampler.hpp"
+#include "core/top_keys.hpp"
 
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
@@ -32,6 +33,7 @@ struct Count {
   double rows;
   double bytes;
   int64 at;  // TimestampTz
+  TopTimes times = {};
 };
 // By user and query. Process-wide and never freed, like the HTTP session.
 std::map<std::string, Count> *counts = nullptr;
@@ -97,6 +99,36 @@ struct QueryObjects {
   ConditionBuilder conditions;
   std::string target;
 };
+
+// What a query showed.
+void Keep(const Server *server, const Table *table, const char *identity, List *query, Count shown) {
+  const char *key = CountKey(server, table, identity, nodeToString(query));
+  Prepare();
+  Guard([&] {
+    if (brought_by_table == nullptr) brought_by_table = new std::map<Oid, std::map<std::string, Count>>();
+    if (brought_by_table->size() >= kMaxCounts) brought_by_table->clear();
+    auto &of_table = (*brought_by_table)[table->id];
+    if (of_table.size() >= kMaxQueries) of_table.clear();
+    of_table[key] = shown;
+  });
+}
+
+// False when it showed nothing, or too long ago.
+bool Kept(const Server *server, const Table *table, const char *identity, List *query, Count *shown) {
+  if (identity == nullptr || brought_by_table == nullptr) return false;
+  Oid const table_id = table->id;
+  // Making the text takes longer than finding it.
+  if (Guard([&] { return brought_by_table->count(table_id) == 0; })) return false;
+  const char *key = CountKey(server, table, identity, nodeToString(query));
+  int64 const now = GetCurrentTimestamp();
+  return Guard([&] {
+    auto const &of_table = brought_by_table->at(table_id);
+    auto const at = of_table.find(key);
+    if (at == of_table.end() || !Trusted(at->second, now)) return false;
+    *shown = at->second;
+    return true;
+  });
+}
 
 // Executing the plan will be refused to a role that may read no column. Before that nothing is sent for it.
 bool MayRead(Oid table_id, Oid user_id) {
@@ -181,33 +213,26 @@ bool CachedCount(const Server *server, const Table *table, const char *identity,
 }
 
 void RememberBrought(const Server *server, const Table *table, const char *identity, List *query, Brought brought) {
-  if (identity == nullptr) return;
-  const char *key = CountKey(server, table, identity, nodeToString(query));
-  int64 const now = GetCurrentTimestamp();
-  Prepare();
-  Guard([&] {
-    if (brought_by_table == nullptr) brought_by_table = new std::map<Oid, std::map<std::string, Count>>();
-    if (brought_by_table->size() >= kMaxCounts) brought_by_table->clear();
-    auto &of_table = (*brought_by_table)[table->id];
-    if (of_table.size() >= kMaxQueries) of_table.clear();
-    of_table[key] = {brought.rows, brought.bytes, now};
-  });
+  if (identity != nullptr) Keep(server, table, identity, query, {brought.rows, brought.bytes, GetCurrentTimestamp()});
 }
 
 bool LastBrought(const Server *server, const Table *table, const char *identity, List *query, Brought *brought) {
-  if (identity == nullptr || brought_by_table == nullptr) return false;
-  Oid const table_id = table->id;
-  // Making the text takes longer than finding it.
-  if (Guard([&] { return brought_by_table->count(table_id) == 0; })) return false;
-  const char *key = CountKey(server, table, identity, nodeToString(query));
-  int64 const now = GetCurrentTimestamp();
-  return Guard([&] {
-    auto const &of_table = brought_by_table->at(table_id);
-    auto const at = of_table.find(key);
-    if (at == of_table.end() || !Trusted(at->second, now)) return false;
-    *brought = {at->second.rows, at->second.bytes};
-    return true;
-  });
+  Count last;
+  if (!Kept(server, table, identity, query, &last)) return false;
+  *brought = {last.rows, last.bytes};
+  return true;
+}
+
+void RememberTimes(const Server *server, const Table *table, const char *identity, List *query, const TopTimes *times) {
+  if (identity == nullptr) return;
+  Count last;
+  int64 const since = Kept(server, table, identity, query, &last) ? last.at : GetCurrentTimestamp();
+  Keep(server, table, identity, query, {0, 0, since, *times});
+}
+
+void LastTimes(const Server *server, const Table *table, const char *identity, List *query, TopTimes *times) {
+  Count last;
+  *times = Kept(server, table, identity, query, &last) ? last.times : TopTimes();
 }
 
 bool RemoteEstimate(const DeparseContext *context, List *remote, const char *identity, List **unasked, double *rows) {

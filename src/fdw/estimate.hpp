@@ -4,6 +4,7 @@
 
 namespace supabase {
 struct ReadQuery;
+struct TopTimes;
 }  // namespace supabase
 
 namespace supabase::pg {
@@ -30,6 +31,11 @@ struct Brought {
 void RememberBrought(const Server *server, const Table *table, const char *identity, List *query, Brought brought);
 // Finds it; false when it is not known.
 bool LastBrought(const Server *server, const Table *table, const char *identity, List *query, Brought *brought);
+
+// The same for how long a query's answers took (zeros: not known). It lasts from the first of them on, so that each way
+// of asking is tried again now and then.
+void RememberTimes(const Server *server, const Table *table, const char *identity, List *query, const TopTimes *times);
+void LastTimes(const Server *server, const Table *table, const char *identity, List *query, TopTimes *times);
 
 // Asks the remote planner how many rows the conditions select (option use_remote_estimate). `remote` are the shipped
 // RestrictInfos; those whose values are not known before execution are not asked about and are returned in `unasked`.

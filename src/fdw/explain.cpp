@@ -29,6 +29,21 @@ const char *RequestText(ScanState *state, List *more, bool count) {
   return ToServer(text->c_str(), text->size());
 }
 
+// After RequestText; NULL where it asks for rows itself.
+const char *RowsText(const ScanState *state) {
+  auto *text = Own<std::string>(CurrentMemoryContext);
+  const ScanObjects *objects = state->objects;
+  Guard([&] {
+    RowCap unknown;
+    Streams streams(objects->options, objects->how, &unknown);
+    if (!streams.HasNext() || !streams.Next(0).keys) return;
+    const ReadQuery rows =
+        TopKeys(objects->options.keys_first).RowsOfAny(objects->options.query, *objects->options.row_limit);
+    *text = std::string("GET ") + state->server->rest_path + BuildTarget(rows);
+  });
+  return text->empty() ? nullptr : ToServer(text->c_str(), text->size());
+}
+
 // After RequestText.
 const char *ArgumentsText(ScanState *state) {
   auto *text = Own<std::string>(CurrentMemoryContext);
@@ -39,7 +54,11 @@ const char *ArgumentsText(ScanState *state) {
 
 void ShowRequests(ScanState *state, ExplainState *explain) {
   List *counts = PlanList(state, kPlanCounts);
-  if (counts == NIL) ExplainPropertyText("Remote Request", RequestText(state, NIL, false), explain);
+  if (counts == NIL) {
+    ExplainPropertyText("Remote Request", RequestText(state, NIL, false), explain);
+    const char *rows = state->never ? nullptr : RowsText(state);
+    if (rows != nullptr) ExplainPropertyText("Remote Request", rows, explain);
+  }
   ListCell *cell;
   foreach (cell, counts) {
     ExplainPropertyText("Remote Request", RequestText(state, static_cast<List *>(lfirst(cell)), true), explain);

@@ -9,6 +9,9 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
+// Sorting that many rows takes a server about as much longer with casts as a second request takes over a network.
+constexpr double kManySorted = 50'000;
+
 // The column that a pathkey sorts by, when the remote can sort by it too.
 AttrNumber OrderColumn(RelOptInfo *rel, PathKey *pathkey) {
   ListCell *cell;
@@ -49,7 +52,36 @@ bool Sortable(const RelInfo *info, AttrNumber attno) {
          GetTypeRule(get_atttype(info->deparse.table->id, attno)).sortable;
 }
 
+bool AnyCast(const RelInfo *info, List *columns) {
+  ListCell *cell;
+  foreach (cell, columns) {
+    int const attno = lfirst_int(cell);
+    if (attno > 0 && info->deparse.table->columns[attno - 1].as_text) return true;
+  }
+  return false;
+}
+
+// Whether the order begins with the whole key, all one way: the index of the key has it.
+bool IsKeyOrder(const RelInfo *info, List *order) {
+  ListCell *cell, *item_cell;
+  forboth(cell, info->key, item_cell, order) {
+    auto *item = lfirst_node(List, item_cell);
+    auto *first = linitial_node(List, order);
+    bool const descending = intVal(lsecond(item)) != 0, nulls_first = intVal(lthird(item)) != 0;
+    if (strcmp(strVal(linitial(item)), info->deparse.table->columns[lfirst_int(cell) - 1].name) != 0) return false;
+    if (descending != (intVal(lsecond(first)) != 0) || nulls_first != descending) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+PlanTop TopOf(const RelInfo *info, List *columns, List *order) {
+  bool const possible = info->key != NIL && info->at_most < 0 && info->deparse.table->function == nullptr &&
+                        AnyCast(info, columns) && !AnyCast(info, info->key) && !IsKeyOrder(info, order);
+  if (!possible) return kTopAtOnce;
+  return info->transferred >= kManySorted ? kTopByKeys : kTopAsLearnt;
+}
 
 bool OrderShippable(RelOptInfo *rel, List *pathkeys, bool *by_key) {
   RelInfo *info = InfoOf(rel);

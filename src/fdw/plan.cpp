@@ -427,7 +427,8 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                          NIL,
                          NIL,
                          split.arguments,
-                         root->tuple_fraction <= 0};
+                         root->tuple_fraction <= 0,
+                         limited && key == NIL ? TopOf(info, columns, order) : kTopAtOnce};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);
 }
@@ -444,7 +445,7 @@ List *MakePlanPrivate(const ScanPlan *plan) {
   result = lappend(result, makeInteger(plan->recheck));
   result = lappend(result, makeInteger(plan->ordered));
   result = lappend(lappend(lappend(result, plan->functions), plan->counts), plan->arguments);
-  return lappend(result, makeInteger(plan->all));
+  return lappend(lappend(result, makeInteger(plan->all)), makeInteger(plan->top));
 }
 
 }  // namespace supabase::pg

@@ -24,6 +24,14 @@ enum PlanPrivate {
   kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
   kPlanArguments,   // of a function: (Integer column, Integer parameter or kNullValue) each
   kPlanAll,         // Integer: whether all rows are wanted, as far as the planner knows
+  kPlanTop,         // Integer: a PlanTop
+};
+
+// Whether the keys of the first rows may be asked for before the rows (core/top_keys.hpp).
+enum PlanTop {
+  kTopAtOnce,
+  kTopAsLearnt,  // where that has shown to be quicker
+  kTopByKeys,    // likewise, and as long as nothing is known: many rows are sorted
 };
 
 // The same as values, for making it.
@@ -34,6 +42,7 @@ struct ScanPlan {
   bool recheck, ordered;
   List *functions, *counts, *arguments;
   bool all = false;
+  PlanTop top = kTopAtOnce;
 };
 List *MakePlanPrivate(const ScanPlan *plan);
 // Of a scan without order or limit: these conditions (trees) and columns only.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "fdw/deparse.hpp"
+#include "fdw/plan.hpp"
 
 extern "C" {
 #include "nodes/pathnodes.h"
@@ -46,5 +47,7 @@ List *AddOrder(List *order, const RelInfo *info, AttrNumber attno);
 // What makes an order total enough for paging by offset: the key; without one every fetched column, since rows that
 // are equal in all of them are interchangeable. Where a fetched column cannot be sorted by, every column that can.
 List *AddTieBreakers(List *order, const RelInfo *info, List *columns);
+// Whether the first rows of that order are worth two requests. `columns` are those to be fetched.
+PlanTop TopOf(const RelInfo *info, List *columns, List *order);
 
 }  // namespace supabase::pg

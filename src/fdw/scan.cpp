@@ -415,6 +415,7 @@ void BuildQuery(ScanState *state, const Datum *values, const bool *isnull, List 
   state->never = !SetConditions(state->objects);
   SetPaging(state, RowLimit(state, values, isnull));
   SetExpected(state);
+  ChooseTop(state);
   if (state->table->function != nullptr && !BindArguments(state, values, isnull)) state->never = true;
 }
 
@@ -544,6 +545,7 @@ void EndForeignScan(ForeignScanState *node) {
   if (state == nullptr) return;
   LearnCount(node, state);
   LearnBrought(state);
+  LearnTop(state);
   if (state->objects->reader != nullptr && state->objects->reader->whole_unfit()) *state->table->by_name = true;
   // What is under way is aborted now; the rest goes with the memory context.
   ScanObjects *objects = state->objects;

@@ -100,6 +100,13 @@ bool HasOneGroup(const ScanState *state);
 // That row: counts of zero, and nulls.
 void StoreEmptyGroup(ScanState *state, TupleTableSlot *slot);
 
+// ---- top_scan.cpp: the first rows of an order ----
+
+// After the rest of BuildQuery: has their keys asked for first where that is quicker.
+void ChooseTop(ScanState *state);
+// At the end of a scan: keeps what was seen of that, where it changes what is done the next time.
+void LearnTop(ScanState *state);
+
 // ---- async.cpp ----
 
 bool IsForeignPathAsyncCapable(ForeignPath *path);
