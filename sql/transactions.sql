@@ -27,10 +27,13 @@ COMMIT;
 -- calls by hand, which the settings leave alone
 BEGIN;
 SELECT supabase_rpc('shop', 'add', '{"a": 1, "b": 2}');
-SELECT supabase_request('shop', 'POST', '/parents', '{"columns": "id"}', '{"id": 100}') IS NULL AS sent;
+SELECT supabase_request('shop', 'POST', '/rpc/add', body => '{"a": 1, "b": 2}');
 SAVEPOINT s;
 SELECT supabase_request('shop', 'DELETE', '/no_such_table', '{"id": "eq.1"}');
 ROLLBACK TO s;
+SAVEPOINT t;
+SELECT supabase_request('shop', 'DELETE', '/products', '{"id": "eq.-1"}') IS NULL AS sent;
+ROLLBACK TO t;
 SELECT supabase_request('shop', 'GET', '/products', '{"select": "id", "limit": "0"}');
 ROLLBACK;
 -- nothing was written, nothing is said

@@ -32,19 +32,23 @@ bool Mentions(const char *text) {
   return text != nullptr && TakesSecrets(text);
 }
 
+// What quotes the statement or its parameters loses all literals when the statement takes secrets: log lines about
+// statements, which nobody else sees, and contexts. The message of an error, which the client reads too, only loses
+// what looks like a credential.
+void RedactFields(ErrorData *error) {
+  bool const takes = Mentions(error->message) || Mentions(error->detail) || Mentions(debug_query_string) ||
+                     Mentions(error->context) || Mentions(error->internalquery);
+  bool const about_statement = takes && (error->elevel == LOG || error->elevel == COMMERROR || error->elevel <= DEBUG1);
+  for (char **text : {&error->message, &error->detail, &error->hint})
+    *text = Clean(*text, about_statement);
+  for (char **text : {&error->detail_log, &error->context, &error->internalquery})
+    *text = Clean(*text, takes);
+  // The statement cannot be replaced, only left out.
+  if (takes || (debug_query_string != nullptr && Redact(debug_query_string, false) != nullptr)) error->hide_stmt = true;
+}
+
 void RedactLog(ErrorData *error) {
-  if (setting_redact_log) {
-    // A parameter's value stands in the detail, the function's name in the message or the statement.
-    bool const literals = Mentions(error->message) || Mentions(debug_query_string) || Mentions(error->context) ||
-                          Mentions(error->internalquery);
-    for (char **text :
-         {&error->message, &error->detail, &error->detail_log, &error->hint, &error->context, &error->internalquery})
-      *text = Clean(*text, literals);
-    // The statement cannot be replaced, only left out.
-    if (debug_query_string != nullptr && (literals || Redact(debug_query_string, false) != nullptr)) {
-      error->hide_stmt = true;
-    }
-  }
+  if (setting_redact_log) RedactFields(error);
   if (previous_hook != nullptr) previous_hook(error);
 }
 

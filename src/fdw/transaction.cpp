@@ -101,13 +101,17 @@ void AppendEntry(StringInfo text, const WriteEntry *entry) {
 void WarnOfRemains(int level, const char *what) {
   StringInfoData text;
   initStringInfo(&text);
+  bool only_calls = true;  // which may have read only
   for (WriteEntry *entry = entries; entry != nullptr; entry = entry->next) {
     if (!Matters(entry, level)) continue;
     AppendEntry(&text, entry);
+    only_calls = only_calls && entry->kind == WriteKind::kCalled;
     entry->rolled_back = true;
   }
   if (text.len == 0) return;
-  ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("remote writes of the rolled back %s remain", what),
+  ereport(WARNING, (errcode(ERRCODE_WARNING),
+                    only_calls ? errmsg("remote calls of the rolled back %s are not undone", what)
+                               : errmsg("remote writes of the rolled back %s remain", what),
                     errdetail_internal("%s", text.data)));
 }
 

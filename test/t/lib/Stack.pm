@@ -49,6 +49,19 @@ sub start {
   return $self;
 }
 
+# Restarts the local server of a stack of the test's own with more lines of configuration. Not before: what is preloaded
+# has to be there first.
+sub restart {
+  my ($self, $conf) = @_;
+  my $dir = $self->{own} or die 'not a stack of its own';
+  open my $file, '>>', "$dir/local/postgresql.conf" or die "no configuration: $!";
+  print $file $conf;
+  close $file;
+  local $ENV{STACK_NO_EXTENSION} = 1;
+  my $err = '';
+  IPC::Run::run(["$root/test/stack/stack", 'restart-local', $dir], '<', \undef, '>', '/dev/null', '2>', \$err) or die "no restart: $err";
+}
+
 sub copy_extension {
   my ($from, $to) = @_;
   my $copy = sub {
