@@ -48,6 +48,7 @@ void RefreshAttempt::Describe(const Error &error, RefreshOutcome outcome) noexce
 void RefreshAttempt::Start(Session *session, Request request) noexcept {
   outcome_ = RefreshOutcome::kNotSent;
   pair_ = TokenPair();
+  claims_ = Claims();
   error_.clear();
   retry_after_ = 0;
   try {
