@@ -226,6 +226,7 @@ TEST(HttpRenewal, ATransferOfTheSameGenerationKeepsWaiting) {
   }));
   EXPECT_EQ(old->Result().status, 401);
   EXPECT_FALSE(same->done());
+  ASSERT_NE(session.Refused(), nullptr);
   EXPECT_EQ(session.Refused()->renewal_generation, 2);
   session.Renew("login", 3, Bearer("newest"));
   EXPECT_EQ(Finish(session, *same).status, 200);
