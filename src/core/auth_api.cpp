@@ -75,12 +75,16 @@ std::string Text(const Json &object, const char *name) {
 
 Json ParseObject(const Response &response) {
   if (response.body.size() > kMaxAnswerBytes) return nullptr;
-  Json json = Json::parse(response.body, nullptr, false);
-  return json.is_object() ? json : Json();
+  // Without what lies deeper: nothing of it is needed, and what copies or prints a value recurses.
+  auto const is_member = [](int depth, Json::parse_event_t, const Json &) { return depth < 2; };
+  Json json = Json::parse(response.body, is_member, false);
+  if (!json.is_object()) return nullptr;
+  return json;
 }
 
+// "code" is a number beside "error_code", and has the name in newer versions of the API.
 std::string ErrorCode(const Json &object) {
-  for (const char *name : {"error_code", "error"}) {
+  for (const char *name : {"error_code", "error", "code"}) {
     std::string code = Text(object, name);
     if (!code.empty()) return code;
   }
@@ -90,7 +94,7 @@ std::string ErrorCode(const Json &object) {
 std::string ErrorMessage(const Json &object) {
   for (const char *name : {"msg", "error_description", "message", "error"}) {
     std::string message = Text(object, name);
-    if (!message.empty()) return CleanText(message, kMaxMessageBytes);
+    if (!message.empty()) return message;
   }
   return {};
 }
@@ -126,20 +130,35 @@ int64_t Lifetime(const Json &object) {
   return seconds > static_cast<double>(kLongestLifetime) ? kLongestLifetime : static_cast<int64_t>(seconds);
 }
 
-void Wipe(Json *object, const char *name) {
-  auto const found = object->find(name);
-  if (found == object->end() || !found->is_string()) return;
-  auto &text = found->get_ref<std::string &>();
-  explicit_bzero(text.data(), text.size());
+void Wipe(std::string *text) {
+  explicit_bzero(text->data(), text->size());
 }
 
-void ReadPair(Json *object, TokenPair *pair) {
-  std::string const type = Text(*object, "token_type");
+// Wipes an answer that has, or may have, tokens when it goes out of scope.
+class AnswerWipe {
+ public:
+  AnswerWipe(Json *object, std::string *body) noexcept : object_(object), body_(body) {}
+  ~AnswerWipe() {
+    for (Json &member : *object_) {
+      if (member.is_string()) Wipe(&member.get_ref<std::string &>());
+    }
+    Wipe(body_);
+  }
+  AnswerWipe(const AnswerWipe &) = delete;
+  AnswerWipe &operator=(const AnswerWipe &) = delete;
+
+ private:
+  Json *object_;
+  std::string *body_;
+};
+
+void ReadPair(const Json &object, TokenPair *pair) {
+  std::string const type = Text(object, "token_type");
   if (!IsBearer(type)) Invalid("Its \"token_type\" is not \"bearer\".");
-  pair->expires_in = Lifetime(*object);
+  pair->expires_in = Lifetime(object);
   auto const take = [&](const char *name) {
-    auto const found = object->find(name);
-    return found != object->end() && found->is_string() ? Secret(found->get_ref<const std::string &>()) : Secret();
+    auto const found = object.find(name);
+    return found != object.end() && found->is_string() ? Secret(found->get_ref<const std::string &>()) : Secret();
   };
   pair->access = take("access_token");
   pair->refresh = take("refresh_token");
@@ -167,24 +186,22 @@ TokenAnswer ReadTokenAnswer(Response *answer, TokenPair *pair) {
   Json object = ParseObject(response);
   // 201 is what the Management API's token endpoint gives.
   if ((response.status == 200 || response.status == 201) && object.is_object() && !IsDead(object)) {
-    ReadPair(&object, pair);
-    Wipe(&object, "access_token");
-    Wipe(&object, "refresh_token");
-    explicit_bzero(response.body.data(), response.body.size());
+    AnswerWipe const wipe(&object, &response.body);
+    ReadPair(object, pair);
     return TokenAnswer::kTokens;
   }
-  if (response.status == 429 || response.status >= 500 || !object.is_object()) return TokenAnswer::kTransient;
-  if (response.status < 400) return TokenAnswer::kTransient;
+  // A part of an answer with tokens, perhaps, and of no use in any case.
+  if (!object.is_object()) Wipe(&response.body);
+  // 409 is for too many requests at once for one session.
+  bool const later = response.status == 409 || response.status == 429 || response.status >= 500;
+  if (later || response.status < 400 || !object.is_object()) return TokenAnswer::kTransient;
   if (IsDead(object)) return TokenAnswer::kDead;
   return ErrorCode(object) == "temporarily_unavailable" ? TokenAnswer::kTransient : TokenAnswer::kRefused;
 }
 
 Error TokenProblem(const Request &request, const Response &response, TokenAnswer answer) {
   Json const object = ParseObject(response);
-  std::string detail = object.is_object() ? ErrorMessage(object) : std::string();
-  for (const auto &[name, secret] : request.secret_headers) {
-    if (detail.find(secret.Reveal()) != std::string::npos) detail = "<hidden>";
-  }
+  std::string detail = object.is_object() ? CleanText(request, ErrorMessage(object), kMaxMessageBytes) : std::string();
   detail = "The Auth server answered with status " + std::to_string(response.status) +
            (detail.empty() ? "." : ": " + detail);
   if (detail.back() != '.') detail += '.';

@@ -33,12 +33,12 @@ enum class TokenAnswer {
   kTokens,     // a new pair
   kDead,       // the refresh token is not valid any more and never will be
   kRefused,    // the request was not accepted, for a reason that lies in the client: its key, its password
-  kTransient,  // later perhaps: 429, 5xx, and whatever is not the API's own answer, such as a gateway's page
+  kTransient,  // later perhaps: 409, 429, 5xx, and whatever is not the API's own answer, such as a gateway's page
 };
 
-// Reads an answer, whose body is wiped when it had tokens; `pair` is filled for kTokens. Throws Error 08P01 for an
-// answer that claims to be a success but has no usable token: a type other than bearer (RFC 6750), an expiry that is
-// not positive, characters that no header may have.
+// Reads an answer, whose body is wiped when it has tokens, usable or not, or is no JSON object; `pair` is filled for
+// kTokens. Throws Error 08P01 for an answer that claims to be a success but has no usable token: a type other than
+// bearer (RFC 6750), an expiry that is not positive, characters that no header may have.
 TokenAnswer ReadTokenAnswer(Response *response, TokenPair *pair);
 // The error for an answer that is no kTokens: 28000 for kDead and kRefused, 53400 for a rate limit, 57P03 otherwise,
 // with the API's own message in the detail. No secret of the request is repeated.

@@ -46,8 +46,9 @@ Context Start(bool encrypt, const Secret &key, std::string_view nonce, std::stri
   if (!context ||
       EVP_CipherInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, Bytes(key.Reveal()), Bytes(nonce),
                         encrypt ? 1 : 0) != 1 ||
-      EVP_CipherUpdate(context.get(), nullptr, &written, Bytes(associated_data),
-                       static_cast<int>(associated_data.size())) != 1) {
+      // OpenSSL 1.1.1 takes a null pointer for the end of the text.
+      (!associated_data.empty() && EVP_CipherUpdate(context.get(), nullptr, &written, Bytes(associated_data),
+                                                    static_cast<int>(associated_data.size())) != 1)) {
     Fail("start AES-256-GCM");
   }
   return context;

@@ -366,6 +366,7 @@ void Session::Impl::TakeNewest(Request *request) {
 
 void Session::Impl::Restart(Transfer::Impl *transfer) noexcept {
   try {
+    TakeNewest(&transfer->request);
     Start(transfer);
   } catch (const std::exception &) {  // the options were accepted before: only memory can be short
     transfer->exchange->End(CURLE_OUT_OF_MEMORY, false);
@@ -475,15 +476,23 @@ const Request *Session::Refused() const noexcept {
 }
 
 void Session::Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization) {
+  Exchange::CheckHeader("Authorization", authorization.Reveal());
   auto &known = impl_->renewed;
-  known.erase(std::remove_if(known.begin(), known.end(), [&](const auto &entry) { return entry.id == renewal_id; }),
-              known.end());
-  known.push_back({renewal_id, generation, authorization});
+  auto entry = std::find_if(known.begin(), known.end(), [&](const auto &other) { return other.id == renewal_id; });
+  if (entry == known.end()) {
+    entry = known.insert(entry, {renewal_id, generation, authorization});
+  } else if (entry->generation < generation) {
+    *entry = {renewal_id, generation, authorization};
+  }
   for (Transfer::Impl *transfer : impl_->transfers) {
     if (transfer->state != Transfer::Impl::State::kRefused || transfer->request.renewal_id != renewal_id) continue;
-    impl_->TakeNewest(&transfer->request);
-    transfer->renewed = true;
-    impl_->Restart(transfer);
+    const int64_t own = transfer->request.renewal_generation;
+    if (own < entry->generation) {
+      transfer->renewed = true;
+      impl_->Restart(transfer);
+    } else if (own > generation) {
+      transfer->state = Transfer::Impl::State::kDone;
+    }
   }
   impl_->Arm();
 }

@@ -75,7 +75,8 @@ class Session {
   // none. It stays until Renew or GiveUp.
   const Request *Refused() const noexcept;
   // Sends every transfer that waits for this credential again with a newer Authorization, whatever its method: what was
-  // refused was not executed. Later requests of an older generation get it too. Throws what Send throws.
+  // refused was not executed. Later requests and retries of an older generation get it too. A transfer that was refused
+  // with this generation keeps waiting; for one of a newer generation the refusal stands. Throws Error for bad bytes.
   void Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization);
   // Lets the refusal stand for every transfer that waits for this credential.
   void GiveUp(const std::string &renewal_id) noexcept;

@@ -52,17 +52,6 @@ bool IsTransportHeader(std::string_view name) {
   });
 }
 
-void CheckHeader(std::string_view name, std::string_view value) {
-  if (!IsToken(name)) throw Error(sqlstate::kInvalidParameterValue, "invalid name of an HTTP header");
-  const std::string quoted = "\"" + std::string(name) + "\"";
-  if (IsTransportHeader(name))
-    throw Error(sqlstate::kInvalidParameterValue, "HTTP header " + quoted + " cannot be set");
-  if (!IsHeaderValue(value)) {
-    throw Error(sqlstate::kInvalidParameterValue, "invalid value for HTTP header " + quoted,
-                "The value has a line break or another control character.");
-  }
-}
-
 std::string Milliseconds(int64_t microseconds) {
   return std::to_string((microseconds + 500) / 1000) + " ms";
 }
@@ -114,6 +103,17 @@ class Exchange::HeaderList {
   std::vector<std::string> lines_;
   std::vector<curl_slist> nodes_;
 };
+
+void Exchange::CheckHeader(std::string_view name, std::string_view value) {
+  if (!IsToken(name)) throw Error(sqlstate::kInvalidParameterValue, "invalid name of an HTTP header");
+  const std::string quoted = "\"" + std::string(name) + "\"";
+  if (IsTransportHeader(name))
+    throw Error(sqlstate::kInvalidParameterValue, "HTTP header " + quoted + " cannot be set");
+  if (!IsHeaderValue(value)) {
+    throw Error(sqlstate::kInvalidParameterValue, "invalid value for HTTP header " + quoted,
+                "The value has a line break or another control character.");
+  }
+}
 
 Exchange::Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets, SignalBlock &signals)
     : request_(request), settings_(settings), sockets_(sockets), signals_(signals) {

@@ -83,6 +83,8 @@ class Exchange {
   // connections too.
   Exchange(const Request &request, const HttpSettings &settings, SocketTable &sockets, SignalBlock &signals);
   ~Exchange();
+  // Throws Error for a header that must not be sent.
+  static void CheckHeader(std::string_view name, std::string_view value);
   Exchange(const Exchange &) = delete;
   Exchange &operator=(const Exchange &) = delete;
 

@@ -59,15 +59,9 @@ bool IsBelow(const std::string &path, const std::string &directory) {
          (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
-// The file's directory, without symbolic links, after every check of it and of those above.
-std::string CheckDirectory(const std::string &path, const std::string &data_directory) {
-  std::string const real = RealPath(DirectoryOf(path));
-  if (real.empty()) RefuseErrno(path, "could not open its directory");
-  if (IsBelow(real, RealPath(data_directory))) {
-    Refuse(path, "It is inside the data directory, whose copies must not have the key.",
-           "Set supabase_fdw.key_file to a file outside the data directory.");
-  }
-  for (std::string directory = real;; directory = DirectoryOf(directory)) {
+// That nobody else can replace what is in this directory of `path`, nor any of those above it.
+void CheckOwners(const std::string &path, std::string directory) {
+  for (;; directory = DirectoryOf(directory)) {
     struct stat info {};
     if (stat(directory.c_str(), &info) != 0) RefuseErrno(path, "could not look at its directory");
     // The sticky bit lets nobody replace what another has put there.
@@ -78,8 +72,22 @@ std::string CheckDirectory(const std::string &path, const std::string &data_dire
       Refuse(path, "Directory \"" + directory + "\" belongs to another user.",
              "Use a directory of the server's operating-system user or of root.");
     }
-    if (directory == "/") return real;
+    if (directory == "/") return;
   }
+}
+
+// A directory of `path`, which it is named in messages for, without symbolic links, after every check of it and of
+// those above.
+std::string CheckDirectory(const std::string &path, const std::string &directory, const std::string &data_directory) {
+  std::string real = RealPath(directory);
+  if (real.empty()) RefuseErrno(path, "could not open its directory");
+  if (IsBelow(real, RealPath(data_directory))) {
+    Refuse(path, "It is inside the data directory, whose copies must not have the key.",
+           "Set supabase_fdw.key_file to a file outside the data directory.");
+  }
+  CheckOwners(path, directory);  // of the symbolic links
+  CheckOwners(path, real);
+  return real;
 }
 
 void CheckFile(const std::string &path, const struct stat &info) {
@@ -95,15 +103,15 @@ void CheckFile(const std::string &path, const struct stat &info) {
 
 Secret ReadAll(const std::string &path, int fd) {
   Secret buffer;
-  char *bytes = buffer.Allocate(kMaxFileBytes);
+  char *bytes = buffer.Allocate(kMaxFileBytes + 1);
   size_t size = 0;
   for (;;) {
-    ssize_t const got = read(fd, bytes + size, kMaxFileBytes - size);
+    ssize_t const got = read(fd, bytes + size, kMaxFileBytes + 1 - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) RefuseErrno(path, "could not read it");
     if (got == 0) break;
     size += static_cast<size_t>(got);
-    if (size == kMaxFileBytes) Refuse(path, "It is larger than 64 kB.", "Set supabase_fdw.key_file to another file.");
+    if (size > kMaxFileBytes) Refuse(path, "It is larger than 64 kB.", "Set supabase_fdw.key_file to another file.");
   }
   return Secret(buffer.Reveal().substr(0, size));
 }
@@ -118,10 +126,21 @@ void WriteAll(const std::string &path, int fd, std::string_view text) {
   if (fsync(fd) != 0) RefuseErrno(path, "could not write it");
 }
 
+// Makes the entries of a directory durable.
+void Sync(const std::string &path, const std::string &directory) {
+  File const file(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (file.fd < 0 || fsync(file.fd) != 0) RefuseErrno(path, "could not make it durable");
+}
+
 // Only the last directory is made, as ssh does: a path that is wrong further up is more likely a mistake.
-void MakeDirectory(const std::string &path) {
+void MakeDirectory(const std::string &path, const std::string &data_directory) {
   std::string const directory = DirectoryOf(path);
-  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) RefuseErrno(path, "could not create its directory");
+  struct stat info {};
+  if (stat(directory.c_str(), &info) == 0 || errno != ENOENT) return;
+  std::string const parent = CheckDirectory(path, DirectoryOf(directory), data_directory);
+  std::string const real = parent + directory.substr(directory.rfind('/'));
+  if (mkdir(real.c_str(), 0700) == 0) return Sync(path, parent);
+  if (errno != EEXIST) RefuseErrno(path, "could not create its directory");
 }
 
 // A whole file under another name that then gets this one: nobody ever reads half a file, and of two that do this at
@@ -138,16 +157,15 @@ void CreateKeyFile(const std::string &path, const std::string &directory) {
     throw;
   }
   (void)unlink(temporary.c_str());
-  File const parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (parent.fd < 0 || fsync(parent.fd) != 0) RefuseErrno(path, "could not make it durable");
+  Sync(path, directory);
 }
 
 Keyring Load(const std::string &path, const std::string &data_directory, bool create) {
   if (path.empty() || path.front() != '/') {
     Refuse(path, "It is not an absolute path.", "Set supabase_fdw.key_file to an absolute path.");
   }
-  if (create) MakeDirectory(path);
-  std::string const directory = CheckDirectory(path, data_directory);
+  if (create) MakeDirectory(path, data_directory);
+  std::string const directory = CheckDirectory(path, DirectoryOf(path), data_directory);
   std::string const real = directory + path.substr(path.rfind('/'));
   for (int attempt = 0;; ++attempt) {
     File const file(open(real.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));

@@ -14,7 +14,8 @@ constexpr size_t kHeaderBytes = 5;
 constexpr char kNotInState[] = "55000";
 
 [[noreturn]] void Malformed(int line, const char *detail) {
-  throw Error(kNotInState, "invalid key file", "Line " + std::to_string(line) + " " + detail,
+  throw Error(kNotInState, "invalid key file",
+              line == 0 ? "It is empty." : "Line " + std::to_string(line) + " " + detail,
               "Restore the file from a copy. With another one the stored credentials cannot be read.");
 }
 

@@ -55,7 +55,8 @@ uint32_t KeyOf(std::string_view sealed) noexcept;
 
 // Reads a key file. Throws Error 55000, with a hint, when it is missing, inside `data_directory`, not a regular file of
 // this user or root, open to others (any permission for group or others; a file of root's may be readable for its
-// group), or below a directory that others may write to. Nothing that a symbolic link names is read.
+// group), or below a directory that others may write to. The file itself must be no symbolic link; links to directories
+// are followed, and both where they are and where they lead is checked.
 Keyring LoadKeyring(const std::string &path, const std::string &data_directory);
 // The same; makes the file, and its directory, when there is none. Two that do so at once get the same file.
 Keyring LoadOrCreateKeyring(const std::string &path, const std::string &data_directory);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 #include <vector>
@@ -111,6 +113,7 @@ class Redactor {
       // The credential without its scheme.
       if (const size_t blank = value.rfind(' '); blank != std::string_view::npos) Add(value.substr(blank + 1));
     }
+    if (!request.secret_body.empty()) AddBody(request.secret_body.Reveal());
   }
 
   // As it is, but without secrets.
@@ -143,13 +146,29 @@ class Redactor {
   }
 
  private:
+  // A body as a whole, and the texts in it, both plain and as JSON has them.
+  void AddBody(std::string_view body) {
+    Add(body);
+    Json json = Json::parse(body, nullptr, false);
+    if (!json.is_object()) return;
+    for (auto &[name, value] : json.items()) {
+      if (!value.is_string()) continue;
+      auto &text = value.get_ref<std::string &>();
+      std::string escaped = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+      Add(own_.emplace_back(text).Reveal());
+      Add(own_.emplace_back(std::string_view(escaped).substr(1, escaped.size() - 2)).Reveal());
+      explicit_bzero(text.data(), text.size());
+      explicit_bzero(escaped.data(), escaped.size());
+    }
+  }
   void Add(std::string_view secret) {
     if (!secret.empty() && secret.size() < kPartBytes) short_secrets_.push_back(secret);
     for (size_t i = 0; i + kPartBytes <= secret.size(); ++i)
       parts_.insert(secret.substr(i, kPartBytes));
   }
 
-  std::unordered_set<std::string_view> parts_;  // all of kPartBytes, views of the request's secrets
+  std::list<Secret> own_;                       // of a body; views of them stay valid
+  std::unordered_set<std::string_view> parts_;  // all of kPartBytes, views of the secrets
   std::vector<std::string_view> short_secrets_;
 };
 
@@ -462,6 +481,10 @@ std::string CleanText(std::string_view text, size_t max_bytes) {
     i += std::max<size_t>(size, 1);
   }
   return clean;
+}
+
+std::string CleanText(const Request &request, std::string_view text, size_t max_bytes) {
+  return Redactor(request).Clean(text, max_bytes);
 }
 
 }  // namespace supabase

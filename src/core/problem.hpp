@@ -45,5 +45,7 @@ bool RefusesAggregates(const Response &response);
 // Removes what a message must not carry, as above, except secrets; for any text that came from outside. The result is
 // valid UTF-8 without control characters; a text cut at `max_bytes` ends with "..." within them.
 std::string CleanText(std::string_view text, size_t max_bytes);
+// The same for a text of the answer to this request, whose secrets become "<hidden>".
+std::string CleanText(const Request &request, std::string_view text, size_t max_bytes);
 
 }  // namespace supabase

@@ -1,17 +1,20 @@
 #include "refresh.hpp"
 
 #include <charconv>
+#include <limits>
 #include <utility>
 
 namespace supabase {
 
 namespace {
 
-// Seconds of a Retry-After header; a date counts as not said, since the delays here are short.
+// Seconds of a Retry-After header; a date counts as not said, since the delays here are short. More than can be counted
+// is very long all the same.
 int64_t Seconds(std::string_view text) {
   int64_t seconds = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return error == std::errc() && end == text.data() + text.size() && seconds > 0 ? seconds : 0;
+  if (end != text.data() + text.size() || text.empty() || text.front() == '-') return 0;
+  return error == std::errc() ? seconds : std::numeric_limits<int64_t>::max();
 }
 
 RefreshOutcome OutcomeOf(TokenAnswer answer, int status) {
@@ -26,7 +29,7 @@ RefreshOutcome OutcomeOf(TokenAnswer answer, int status) {
       break;
   }
   // A server that fails may have failed after it had replaced the token.
-  return status == 429 ? RefreshOutcome::kLimited : RefreshOutcome::kUnknown;
+  return status == 429 || status == 409 ? RefreshOutcome::kLimited : RefreshOutcome::kUnknown;
 }
 
 }  // namespace
@@ -45,6 +48,7 @@ void RefreshAttempt::Describe(const Error &error, RefreshOutcome outcome) noexce
 void RefreshAttempt::Start(Session *session, Request request) noexcept {
   outcome_ = RefreshOutcome::kNotSent;
   pair_ = TokenPair();
+  claims_ = Claims();
   error_.clear();
   retry_after_ = 0;
   try {

@@ -42,9 +42,10 @@ bool IsAlive(const CredentialTimes &times, int64_t now) noexcept {
 bool IsDue(const CredentialTimes &times, int64_t now, double jitter) noexcept {
   if (!IsAlive(times, now)) return true;
   int64_t const lifetime = std::max<int64_t>(0, times.expires_at - times.refreshed_at);
-  int64_t const margin = std::min(std::max(60 * kSecond, lifetime / 10), lifetime / 2);
+  int64_t const half = lifetime / 2;
+  int64_t const margin = std::min(std::max(60 * kSecond, lifetime / 10), half);
   auto const moved = static_cast<int64_t>(static_cast<double>(margin) * (1 + 0.2 * std::clamp(jitter, -1.0, 1.0)));
-  return times.expires_at - now < moved;
+  return times.expires_at - now < std::min(moved, half);
 }
 
 bool MayForce(const CredentialTimes &times, int64_t now) noexcept {
@@ -63,7 +64,7 @@ AfterFailure Failed(RefreshOutcome outcome, int attempts, int64_t now, int64_t r
 }
 
 int64_t AttemptDelay(int attempts, int64_t retry_after) noexcept {
-  if (retry_after > 0) return std::min(std::min<int64_t>(retry_after, 300) * kSecond, kLongestDelay);
+  if (retry_after > 0) return std::min(retry_after, kLongestDelay / kSecond) * kSecond;
   return std::min(kSecond << std::clamp(attempts - 1, 0, 9), kLongestDelay);
 }
 

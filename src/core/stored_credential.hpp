@@ -39,7 +39,7 @@ enum class RefreshOutcome {
   kDead,     // the refresh token is not valid any more
   kRefused,  // the request was not accepted, for another reason than the refresh token
   kNotSent,  // nothing reached the server
-  kLimited,  // 429: not executed
+  kLimited,  // 429, or 409 for too many at once: not executed
   kUnknown,  // sent, and no answer that tells whether the refresh token was used up
 };
 
