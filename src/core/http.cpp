@@ -1,6 +1,7 @@
 #include "http.hpp"
 
 #include <curl/curl.h>
+#include <malloc.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -52,13 +53,30 @@ class Descriptor {
   int fd_;
 };
 
+// libcurl's buffers hold tokens, and it frees them as they are. (Without effect when something else in the process has
+// initialized libcurl before.)
+void FreeWiped(void *memory) noexcept {
+  if (memory != nullptr) explicit_bzero(memory, malloc_usable_size(memory));
+  std::free(memory);
+}
+
+void *ReallocWiped(void *memory, size_t size) noexcept {
+  if (memory == nullptr) return std::malloc(size);
+  void *moved = std::malloc(size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, memory, std::min(size, malloc_usable_size(memory)));
+  FreeWiped(memory);
+  return moved;
+}
+
 // libcurl opens the file named by SSLKEYLOGFILE here and writes the keys of every connection to it.
 CURLcode InitLibrary() {
   const char *const variable = "SSLKEYLOGFILE";
   const char *value = std::getenv(variable);
   const std::string saved = value != nullptr ? value : "";
   if (value != nullptr) unsetenv(variable);
-  const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  const CURLcode code =
+      curl_global_init_mem(CURL_GLOBAL_DEFAULT, std::malloc, FreeWiped, ReallocWiped, strdup, std::calloc);
   if (value != nullptr) setenv(variable, saved.c_str(), 1);
   return code;
 }
@@ -506,6 +524,7 @@ void Session::GiveUp(const std::string &renewal_id) noexcept {
 }
 
 void Session::CloseIdle() noexcept {
+  if (active() == 0) impl_->renewed.clear();
   impl_->renew = true;
   impl_->RenewIfIdle();
   impl_->Arm();

@@ -80,7 +80,7 @@ class Session {
   void Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization);
   // Lets the refusal stand for every transfer that waits for this credential.
   void GiveUp(const std::string &renewal_id) noexcept;
-  // Closes idle connections.
+  // Closes idle connections, and wipes what Renew was given unless a transfer is under way.
   void CloseIdle() noexcept;
   // Whether there is any connection.
   bool connected() const noexcept;

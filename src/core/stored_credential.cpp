@@ -52,14 +52,16 @@ bool MayForce(const CredentialTimes &times, int64_t now) noexcept {
   return now - times.refreshed_at >= 30 * kSecond || now < times.refreshed_at;
 }
 
-AfterFailure Failed(RefreshOutcome outcome, int attempts, int64_t now, int64_t retry_after) noexcept {
+AfterFailure Failed(RefreshOutcome outcome, CredentialStatus before, int attempts, int64_t now,
+                    int64_t retry_after) noexcept {
   switch (outcome) {
     case RefreshOutcome::kDead:
       return {CredentialStatus::kDead, 0};
     case RefreshOutcome::kUnknown:
       return {CredentialStatus::kAmbiguous, now + AttemptDelay(attempts, retry_after)};
     default:
-      return {CredentialStatus::kActive, now + AttemptDelay(attempts, retry_after)};
+      return {before == CredentialStatus::kActive ? CredentialStatus::kActive : CredentialStatus::kAmbiguous,
+              now + AttemptDelay(attempts, retry_after)};
   }
 }
 

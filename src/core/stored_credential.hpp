@@ -43,13 +43,15 @@ enum class RefreshOutcome {
   kUnknown,  // sent, and no answer that tells whether the refresh token was used up
 };
 
-// What to write down after an attempt that brought no tokens. `attempts` counts this one; `retry_after` in seconds,
-// 0: not said.
+// What to write down after an attempt that brought no tokens. `before` is the status before it: what is not known of an
+// earlier attempt stays unknown until an answer tells. `attempts` counts this one; `retry_after` in seconds, 0: not
+// said.
 struct AfterFailure {
   CredentialStatus status;
   int64_t next_attempt_at;
 };
-AfterFailure Failed(RefreshOutcome outcome, int attempts, int64_t now, int64_t retry_after) noexcept;
+AfterFailure Failed(RefreshOutcome outcome, CredentialStatus before, int attempts, int64_t now,
+                    int64_t retry_after) noexcept;
 
 // How long to wait after the n-th attempt in a row that failed (1 for the first): 1 s doubled each time, at most
 // 300 s; `retry_after` (seconds, 0: not said) takes its place, with the same cap.

@@ -353,6 +353,7 @@ bool SessionToken(const Server *server, Secret *token) {
 
 void ClearIdentity(const Server *server) {
   if (server == nullptr) {
+    ForgetAccessTokens();
     if (*local_handle != '\0') SetHandle(kLocalHandle, "", true);
     if (*session_handle != '\0') SetHandle(kSessionHandle, "", false);
     return;

@@ -244,6 +244,10 @@ void UseLogin(const Server *server, Oid role, const char *name, Credential *cred
   });
 }
 
+void ForgetAccessTokens() {
+  if (opened != nullptr) opened->clear();
+}
+
 void PumpAndRenew(Session *session) {
   session->Pump();
   for (const Request *refused = session->Refused(); refused != nullptr; refused = session->Refused())

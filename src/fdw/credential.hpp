@@ -28,6 +28,9 @@ StoredLogin *RefreshNow(StoredLogin *login, Oid role);
 // The same; what it would raise is a WARNING here, and the result NULL.
 StoredLogin *TryRefresh(StoredLogin *login, Oid role);
 
+// Wipes the decrypted access tokens that this backend keeps; the next request decrypts again.
+void ForgetAccessTokens();
+
 // Moves the session's transfers on; one whose stored credential was refused gets a newer one. In place of
 // Session::Pump wherever PostgreSQL waits for an answer.
 void PumpAndRenew(Session *session);

@@ -169,7 +169,8 @@ void WriteTokens(const StoredLogin *login, Oid role, int64_t received_at) {
 
 void WriteFailure(const StoredLogin *login, Oid role) {
   RefreshAttempt *attempt = Attempt();
-  AfterFailure const after = Failed(attempt->outcome(), login->attempts + 1, NowMicroseconds(), attempt->retry_after());
+  AfterFailure const after =
+      Failed(attempt->outcome(), login->times.status, login->attempts + 1, NowMicroseconds(), attempt->retry_after());
   const char *error = attempt->error().empty() ? "out of memory" : attempt->error().c_str();
   error = ToServer(error, strlen(error));
   if (attempt->outcome() == RefreshOutcome::kDead && login->times.status != CredentialStatus::kActive) {

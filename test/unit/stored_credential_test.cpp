@@ -160,10 +160,17 @@ TEST(StoredCredential, WhatIsWrittenDownAfterAFailure) {
   };
   for (const auto &c : cases) {
     SCOPED_TRACE(static_cast<int>(c.outcome));
-    EXPECT_EQ(Failed(c.outcome, 3, kNow, 0).status, c.status);
-    EXPECT_EQ(Failed(c.outcome, 3, kNow, 0).next_attempt_at, c.tried_again ? kNow + 4 * kSecond : 0);
-    EXPECT_EQ(Failed(c.outcome, 3, kNow, 100).next_attempt_at, c.tried_again ? kNow + 100 * kSecond : 0);
-    EXPECT_EQ(Failed(c.outcome, 3, kNow, 9999).next_attempt_at, c.tried_again ? kNow + 300 * kSecond : 0);
+    EXPECT_EQ(Failed(c.outcome, CredentialStatus::kActive, 3, kNow, 0).status, c.status);
+    EXPECT_EQ(Failed(c.outcome, CredentialStatus::kActive, 3, kNow, 0).next_attempt_at,
+              c.tried_again ? kNow + 4 * kSecond : 0);
+    EXPECT_EQ(Failed(c.outcome, CredentialStatus::kActive, 3, kNow, 100).next_attempt_at,
+              c.tried_again ? kNow + 100 * kSecond : 0);
+    EXPECT_EQ(Failed(c.outcome, CredentialStatus::kActive, 3, kNow, 9999).next_attempt_at,
+              c.tried_again ? kNow + 300 * kSecond : 0);
+    // an unknown outcome of the attempt before is not forgotten because this one did not get through
+    CredentialStatus const later = Failed(c.outcome, CredentialStatus::kAmbiguous, 3, kNow, 0).status;
+    EXPECT_EQ(later, c.status == CredentialStatus::kActive ? CredentialStatus::kAmbiguous : c.status);
+    EXPECT_EQ(Failed(c.outcome, CredentialStatus::kRefreshing, 3, kNow, 0).status, later);
   }
 }
 
