@@ -60,6 +60,14 @@ sub copy_extension {
   File::Find::find($copy, $from);
 }
 
+# Stops the local server and starts it again; every session of it ends.
+sub restart {
+  my ($self) = @_;
+  local $ENV{STACK_NO_EXTENSION} = 1;
+  my $err = '';
+  IPC::Run::run(["$root/test/stack/stack", 'restart-local', $self->env('DIR')], '<', \undef, '>', '/dev/null', '2>', \$err) or die "no restart: $err";
+}
+
 sub env {
   my ($self, $name) = @_;
   return $self->{env}{"STACK_$name"} // die "no STACK_$name";
