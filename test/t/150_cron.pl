@@ -9,6 +9,9 @@ use Session;
 use Stack;
 use Test::More;
 
+chomp(my $libraries = qx{"@{[$ENV{PG_CONFIG} // 'pg_config']}" --pkglibdir});
+plan skip_all => 'no pg_cron' unless -e "$libraries/pg_cron.so";
+
 my $name = "tap_150_$$" . '_0';
 # pg_cron refuses to be created in another database than the one it was told, and waits for that to appear
 my $stack = Stack->start(conf => <<CONF);
