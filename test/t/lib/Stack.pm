@@ -55,7 +55,7 @@ sub restart {
   my ($self, $conf) = @_;
   my $dir = $self->{own} or die 'not a stack of its own';
   open my $file, '>>', "$dir/local/postgresql.conf" or die "no configuration: $!";
-  print $file $conf;
+  print $file $conf // '';
   close $file;
   # a server that logs much logs its environment
   delete local @ENV{grep { /^STACK_/ } keys %ENV};
