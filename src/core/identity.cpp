@@ -46,6 +46,18 @@ const char *IdentityStore::Without(std::string_view handle, const unsigned char 
   return Add(random, std::move(state));
 }
 
+void IdentityStore::Replace(const Secret &token, const Secret &access, const Secret &refresh, const Claims &claims) {
+  Secret const old = token;  // which may be one of those that are replaced
+  for (auto &[handle, state] : states_) {
+    for (Identity &identity : state.identities_) {
+      if (identity.token.Reveal() != old.Reveal()) continue;
+      identity.token = access;
+      if (!refresh.empty()) identity.refresh = refresh;
+      identity.claims = claims;
+    }
+  }
+}
+
 const IdentityState *IdentityStore::Find(std::string_view handle) const noexcept {
   auto const found = states_.find(handle);
   return found == states_.end() ? nullptr : &found->second;

@@ -22,6 +22,9 @@ struct Identity {
   unsigned server_id = 0;  // 0: every server
   std::string bound_url;   // address of that server when the token was set
   unsigned setter = 0;     // role that set it
+  // How the token is kept fresh, for a user who signed in: by this refresh token, or as this stored login.
+  Secret refresh;
+  std::string login;
 };
 
 class IdentityState {
@@ -43,6 +46,9 @@ class IdentityStore {
   const char *With(std::string_view handle, const unsigned char *random, Identity identity);
   // The same without the identity for that server; "" when nothing is left.
   const char *Without(std::string_view handle, const unsigned char *random, unsigned server_id);
+
+  // Puts a refreshed token in the place of `token` in every state: whatever a rollback brings back is fresh too.
+  void Replace(const Secret &token, const Secret &access, const Secret &refresh, const Claims &claims);
 
   // Null for a handle that names no state.
   const IdentityState *Find(std::string_view handle) const noexcept;

@@ -13,6 +13,7 @@
 #include "fdw/credential.hpp"
 #include "fdw/estimate.hpp"
 #include "fdw/mapping.hpp"
+#include "fdw/session_refresh.hpp"
 #include "fdw/settings.hpp"
 
 extern "C" {
@@ -173,6 +174,22 @@ void UseToken(const Identity *identity, const Server *server, Credential *creden
   });
 }
 
+// The user's token, refreshed first when the user signed in and it is about to expire.
+void UseIdentity(const Identity *identity, const Server *server, Credential *credential) {
+  if (!identity->login.empty()) {
+    CheckOrigin(identity, server);
+    // A new sign-in under that name, elsewhere, must not make this session somebody else.
+    const char *user_id = ToServer(identity->claims.sub.c_str(), identity->claims.sub.size());
+    UseLogin(server, identity->setter, identity->login.c_str(), user_id, credential);
+    return;
+  }
+  if (!identity->refresh.empty()) {
+    CheckOrigin(identity, server);
+    RefreshSession(store, identity, server);
+  }
+  UseToken(identity, server, credential);
+}
+
 // The token of the PostgREST request that the local session serves: its own header first, else the caller's
 // Authorization. The latter was meant for the local project, so it goes out only when it names this server's project.
 bool UseRequestToken(const Server *server, Credential *credential) {
@@ -200,7 +217,7 @@ bool UseUserToken(const Server *server, Oid user_id, List *mapping, Credential *
   if (rule == SessionAuth::kIgnore) return false;
   const Identity *identity = FindIdentity(server);
   if (identity != nullptr && (rule == SessionAuth::kAlways || identity->setter == user_id)) {
-    UseToken(identity, server, credential);
+    UseIdentity(identity, server, credential);
     return true;
   }
   // Any role can write the setting that holds the request's headers, so "setter" cannot trust them.
@@ -276,7 +293,7 @@ void ResolveCredential(const Server *server, Oid user_id, Actor actor, Credentia
              errmsg("server \"%s\" requires a user's token", server->name), errhint("Call supabase_set_auth first.")));
   }
   (void)ReadApiKey(server, mapping, &credential->api_key);
-  if (!as_user && login != nullptr) UseLogin(server, user_id, login, credential);
+  if (!as_user && login != nullptr) UseLogin(server, user_id, login, nullptr, credential);
   ExpiryMemo *expiry = MappingExpiry();
   Guard([&] {
     if (!as_user && jwt != nullptr) {
@@ -306,7 +323,7 @@ void AddCredential(const Credential &credential, Request *request) {
   request->renewal_generation = credential.renewal_generation;
 }
 
-IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) {
+IdentityRow SetIdentity(const char *token, const Server *server, bool is_local, KeptFresh fresh) {
   if (token != nullptr && !is_local) CheckSessionAuthAllowed();
   if (token == nullptr && !is_local) {
     ClearIdentity(server);
@@ -315,6 +332,10 @@ IdentityRow SetIdentity(const char *token, const Server *server, bool is_local) 
   auto *identity = Own<Identity>(CurrentMemoryContext);
   identity->setter = GetUserId();
   if (token != nullptr) ReadToken(token, identity);
+  Guard([&] {
+    if (fresh.refresh != nullptr) identity->refresh = *fresh.refresh;
+    if (fresh.login != nullptr) identity->login = fresh.login;
+  });
   if (server != nullptr) {
     identity->server_id = server->id;
     Guard([&] { identity->bound_url = server->rest_url; });
@@ -345,7 +366,7 @@ void CheckSessionAuthAllowed() {
 
 bool SessionToken(const Server *server, Secret *token) {
   const Identity *identity = FindIdentity(server);
-  if (identity == nullptr || identity->server_id != server->id) return false;
+  if (identity == nullptr || identity->server_id != server->id || !identity->login.empty()) return false;
   CheckOrigin(identity, server);
   Guard([&] { *token = identity->token; });
   return true;

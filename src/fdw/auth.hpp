@@ -51,9 +51,15 @@ struct IdentityRow {
   const char *scope;   // "session" or "transaction"
 };
 
+// How a token that was got by signing in is kept fresh; both NULL for one that was given.
+struct KeptFresh {
+  const Secret *refresh;  // by this refresh token
+  const char *login;      // as this stored login
+};
+
 // Makes `token` (NULL: nobody) the user at `server` (NULL: at every server), for the transaction or the session.
 // Raises 22023 for what is no JWT, 28000 for an expired one. No message repeats any of it.
-IdentityRow SetIdentity(const char *token, const Server *server, bool is_local);
+IdentityRow SetIdentity(const char *token, const Server *server, bool is_local, KeptFresh fresh = {});
 // Raises 0A000 when supabase_fdw.require_local_auth forbids a token for the session.
 void CheckSessionAuthAllowed();
 // The token of the session's or transaction's user at a server; false when there is none, or when it is the general

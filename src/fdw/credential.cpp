@@ -229,12 +229,16 @@ StoredLogin *TryRefresh(StoredLogin *login, Oid role) {
   return refreshed;
 }
 
-void UseLogin(const Server *server, Oid role, const char *name, Credential *credential) {
+void UseLogin(const Server *server, Oid role, const char *name, const char *user_id, Credential *credential) {
   StoredLogin *login = FindLogin(name);
   if (login == nullptr) RefuseMissingLogin(name);
   CheckMayUseLogin(login, role);
   CheckOrigin(login, server);
   login = EnsureFresh(login, role, 0);
+  if (user_id != nullptr && (login->user_id == nullptr || strcmp(login->user_id, user_id) != 0)) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+                    errmsg("stored login \"%s\" is another user's by now", name), errhint("Sign in again.")));
+  }
   auto *token = Own<Secret>(CurrentMemoryContext);
   OpenAccessToken(login, token);
   Guard([&] {

@@ -15,8 +15,8 @@ struct Credential;
 
 // Makes the stored login the user of the request. Raises 28000 for one that does not exist or needs to be signed in
 // again, 42501 for one of another address, 55000 for one of another database, 57P03 for one that cannot be refreshed
-// now.
-void UseLogin(const Server *server, Oid role, const char *name, Credential *credential);
+// now. `user_id`: whose login it must be, else 28000; NULL: anybody's.
+void UseLogin(const Server *server, Oid role, const char *name, const char *user_id, Credential *credential);
 
 // The login with an access token that can be used: refreshed when it is due, by whichever session comes first.
 // `refused` is the generation of an access token that the server refused, which counts as due; 0: none. NULL when such

@@ -193,7 +193,7 @@ void SignInByToken(const Server *server, const SignInArguments *arguments, SignI
   Guard([&] { objects->refresh_token = Secret(StripBearer(arguments->refresh_token)); });
   SaveLogin(server, arguments->save_as, objects);
   auto *credential = Own<Credential>(CurrentMemoryContext);
-  UseLogin(server, GetUserId(), arguments->save_as, credential);
+  UseLogin(server, GetUserId(), arguments->save_as, nullptr, credential);
   Guard([&] { objects->pair.access = Secret(StripBearer(credential->authorization.Reveal())); });
 }
 
@@ -232,7 +232,7 @@ void SignOutLogin(FunctionCallInfo fcinfo, const Server *server) {
   PreventCommandIfReadOnly("supabase_sign_out()");
   if (login->times.status != CredentialStatus::kDead) {
     auto *credential = Own<Credential>(CurrentMemoryContext);
-    UseLogin(server, GetUserId(), login->name, credential);
+    UseLogin(server, GetUserId(), login->name, nullptr, credential);
     auto *token = Own<Secret>(CurrentMemoryContext);
     Guard([&] { *token = Secret(StripBearer(credential->authorization.Reveal())); });
     SignOutRemotely(server, token);
@@ -275,7 +275,8 @@ Datum supabase_sign_in(PG_FUNCTION_ARGS) {
   WipeArguments(&arguments);
   std::string_view const token = objects->pair.access.Reveal();
   char *text = pnstrdup(token.data(), token.size());
-  IdentityRow const row = SetIdentity(text, server, arguments.is_local);
+  KeptFresh const fresh = {arguments.save_as == nullptr ? &objects->pair.refresh : nullptr, arguments.save_as};
+  IdentityRow const row = SetIdentity(text, server, arguments.is_local, fresh);
   explicit_bzero(text, strlen(text));
   hider.Pop();
   PG_RETURN_DATUM(MakeIdentity(fcinfo, &row));

@@ -22,7 +22,12 @@ my $lock_class = 1397118788;  # of the worker's advisory lock
 # Its state is that of the door's process. Mode: "strict" or "lenient", then where to hold, then what to answer.
 my ($number, %used, $revoked, $current) = (0, (), 0, '');
 
-sub access { return join '.', map({ encode_base64url($_) } '{"alg":"HS256"}', sprintf('{"sub":"user","role":"authenticated","n":%d,"exp":%d}', $_[0], time + 3600)), 'sig' }
+# its second argument: seconds that it lives, of an hour
+sub access {
+  my ($n, $left) = @_;
+  my $exp = time + ($left // 3600);
+  return join '.', map({ encode_base64url($_) } '{"alg":"HS256"}', sprintf('{"sub":"user","role":"authenticated","n":%d,"iat":%d,"exp":%d}', $n, $exp - 3600, $exp)), 'sig0';
+}
 
 sub tokens {
   my (%with) = @_;
@@ -69,7 +74,7 @@ sub issue {
   if ($request->{target} =~ /grant_type=password/) {
     $number++;
     ($revoked, %used) = (0);
-    print $client tokens();
+    print $client tokens(access => access($number, ($what // '') eq 'short' ? 20 : 3600));
     return 1;
   }
   my ($token) = $request->{body} =~ /"refresh_token":"([^"]*)"/;
@@ -322,6 +327,42 @@ for my $method ('GET', 'POST', 'PATCH', 'DELETE') {
   $session->run(q{SELECT supabase_request('api', 'POST', '/x', body => '{"a":1}')});
   is($session->state, '28000', 'the next statement: again');
   is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'without another refresh so soon');
+}
+
+# --- a user who only signed in for the session ------------------------------------------------------------------------
+{
+  $door->play('strict none short');
+  my $session = $stack->session($database);
+  my $sign_in = q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw')};
+  $session->value($sign_in);
+  # the transaction that refreshes rolls back, and so does the one that changes the user: no token comes back that was used
+  $session->value(q{BEGIN; SELECT supabase_set_auth(NULL, 'api', true); ROLLBACK});
+  $session->value(q{BEGIN});
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'a session token that is about to expire is refreshed');
+  $session->value(q{ROLLBACK});
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'once, whatever the transaction does');
+  is(scalar(() = $door->received =~ m{POST /auth/v1/token\?grant_type=refresh}g), 1, 'with one request');
+  is($session->value(q{SELECT expires_at > now() + interval '30 minutes' FROM supabase_auth()}), 't', 'and supabase_auth says until when');
+  $door->play('strict none short');
+  $session->value($sign_in);
+  $door->play('strict none 500');
+  $door->settle;
+  $session->run(q{SELECT supabase_request('api', 'GET', '/x')}) for 1 .. 3;
+  is($session->{output}, '["GET"]', 'when that fails, a token that lives is used') or diag($session->message);
+  is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'and not asked for again at once');
+}
+
+# --- a session that signed in and stored it goes on with the stored login ---------------------------------------------
+{
+  $door->play('strict none');
+  my $session = $stack->session($database);
+  $session->value(q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw', save_as => 'x')});
+  $stack->sql(q{SELECT supabase_refresh_login('x', true)}, $database);
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'the session has the newest token of its login');
+  $watch->value(q{UPDATE supabase_fdw.logins SET user_id = 'somebody else' WHERE name = 'x'});
+  $session->run(q{SELECT supabase_request('api', 'GET', '/x')});
+  is($session->state, '28000', 'but never becomes another user with it');
+  like($session->message, qr/is another user's by now/, 'which is said');
 }
 
 done_testing();
