@@ -69,6 +69,27 @@ SET ROLE regress_app;
 :who
 SELECT supabase_clear_auth();
 :who
+-- no condition of the caller's sees a row that is not his
+RESET ROLE;
+SELECT supabase_revoke_login('nightly', 'regress_app');
+GRANT CREATE ON SCHEMA public TO regress_app;
+SET ROLE regress_app;
+CREATE FUNCTION peek(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001 AS $$ BEGIN RAISE NOTICE 'saw %', $1; RETURN true; END $$;
+SELECT name FROM supabase_fdw.saved_logins WHERE peek(email);
+DROP FUNCTION peek;
+RESET ROLE;
+REVOKE CREATE ON SCHEMA public FROM regress_app;
+-- a worker would wait for what this transaction has changed
+BEGIN;
+SELECT supabase_grant_login('nightly', 'regress_app');
+SELECT supabase_refresh_login('nightly', force => true);
+ROLLBACK;
+BEGIN;
+SELECT supabase_grant_login('nightly', 'regress_app');
+SELECT supabase_sign_in('shop', 'alice@example.com', :'alice_password', save_as => 'nightly');
+ROLLBACK;
+SELECT supabase_grant_login('nightly', 'regress_app');
+SET ROLE regress_app;
 -- what a grantee may not
 SELECT supabase_grant_login('nightly', 'regress_app');
 SELECT * FROM supabase_fdw.logins;
@@ -205,7 +226,8 @@ ALTER SERVER second OPTIONS (ADD login 'x');
 ALTER USER MAPPING FOR postgres SERVER second OPTIONS (ADD api_key_name 'x');
 \set VERBOSITY default
 
--- signed out
+-- signed out; one that cannot be, at the server, is removed nevertheless
+UPDATE supabase_fdw.logins SET instance = 'another', expires_at = now() - interval '1 hour' WHERE name = 'nightly';
 SELECT supabase_sign_out('shop', 'nightly');
 SELECT supabase_sign_out('shop', 'bobs');
 SELECT supabase_sign_out('shop', 'other');

@@ -84,7 +84,8 @@ COMMENT ON TABLE supabase_fdw.credential_audit IS
 
 REVOKE ALL ON supabase_fdw.logins, supabase_fdw.credential_audit FROM PUBLIC;
 
-CREATE VIEW supabase_fdw.saved_logins AS
+-- security_barrier: a condition of the caller's must not see a row before it is known to be his.
+CREATE VIEW supabase_fdw.saved_logins WITH (security_barrier) AS
 SELECT l.name, l.server, l.user_id, l.email, l.role, pg_catalog.pg_get_userbyid(l.owner) AS owner, l.status,
        l.expires_at, l.refreshed_at, l.refresh_count, l.last_error
 FROM supabase_fdw.logins l

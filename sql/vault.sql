@@ -36,24 +36,11 @@ ALTER USER MAPPING FOR postgres SERVER vaulted OPTIONS (DROP api_key_id, ADD api
 ALTER USER MAPPING FOR postgres SERVER vaulted OPTIONS (SET api_key_name 'twice');
 :who
 
--- whose rights: a role that cannot write its own mapping has been given it by the server's owner
+-- whose rights: a mapping does not tell who wrote it, so its role and the server's owner must both be allowed to
 ALTER SERVER vaulted OWNER TO regress_vault_owner;
 GRANT USAGE ON FOREIGN DATA WRAPPER supabase_fdw TO regress_vault_owner;
 SET supabase_fdw.allowed_hosts = 'localhost';
 GRANT SELECT ON vault_orders TO regress_vault_api, regress_vault_user;
-SET ROLE regress_vault_owner;
-CREATE USER MAPPING FOR regress_vault_api SERVER vaulted OPTIONS (api_key_name 'shop');
-RESET ROLE;
-SET ROLE regress_vault_api;
-:who
-RESET ROLE;
-GRANT USAGE ON SCHEMA vault TO regress_vault_owner;
-GRANT SELECT ON vault.decrypted_secrets TO regress_vault_owner;
-SET ROLE regress_vault_api;
-SELECT decrypted_secret FROM vault.decrypted_secrets;
-:who
-RESET ROLE;
--- a role with USAGE names what it likes, and gets what it may read
 GRANT USAGE ON FOREIGN SERVER vaulted TO regress_vault_user;
 SET ROLE regress_vault_user;
 CREATE USER MAPPING FOR regress_vault_user SERVER vaulted OPTIONS (api_key_name 'shop');
@@ -64,6 +51,26 @@ GRANT SELECT ON vault.decrypted_secrets TO regress_vault_user;
 SET ROLE regress_vault_user;
 :who
 RESET ROLE;
+GRANT USAGE ON SCHEMA vault TO regress_vault_owner;
+GRANT SELECT ON vault.decrypted_secrets TO regress_vault_owner;
+SET ROLE regress_vault_user;
+:who
+RESET ROLE;
+-- its USAGE gone, it gets no more rights than its own
+REVOKE USAGE ON FOREIGN SERVER vaulted FROM regress_vault_user;
+REVOKE SELECT ON vault.decrypted_secrets FROM regress_vault_user;
+SET ROLE regress_vault_user;
+:who
+RESET ROLE;
+GRANT SELECT ON vault.decrypted_secrets TO regress_vault_user;
+-- the mapping of PUBLIC is the owner's: roles that may not read the Vault use it
+SET ROLE regress_vault_owner;
+CREATE USER MAPPING FOR PUBLIC SERVER vaulted OPTIONS (api_key_name 'shop');
+RESET ROLE;
+SET ROLE regress_vault_api;
+SELECT decrypted_secret FROM vault.decrypted_secrets;
+:who
+RESET ROLE;
 -- through a view, as the view's owner
 CREATE VIEW vault_view AS SELECT id FROM vault_orders;
 ALTER VIEW vault_view OWNER TO regress_vault_user;
@@ -71,6 +78,9 @@ GRANT SELECT ON vault_view TO regress_app;
 SET ROLE regress_app;
 SELECT count(*) FROM vault_view;
 RESET ROLE;
+-- somebody else's view of that name
+ALTER VIEW vault.decrypted_secrets OWNER TO regress_vault_user;
+:who
 
 RESET supabase_fdw.allowed_hosts;
 DROP VIEW vault_view;

@@ -523,8 +523,12 @@ void Session::GiveUp(const std::string &renewal_id) noexcept {
   }
 }
 
+void Session::ForgetRenewed() noexcept {
+  impl_->renewed.clear();
+}
+
 void Session::CloseIdle() noexcept {
-  if (active() == 0) impl_->renewed.clear();
+  ForgetRenewed();
   impl_->renew = true;
   impl_->RenewIfIdle();
   impl_->Arm();

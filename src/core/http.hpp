@@ -80,7 +80,9 @@ class Session {
   void Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization);
   // Lets the refusal stand for every transfer that waits for this credential.
   void GiveUp(const std::string &renewal_id) noexcept;
-  // Closes idle connections, and wipes what Renew was given unless a transfer is under way.
+  // Wipes what Renew was given. Requests of an older generation are refused, and renewed, once more then.
+  void ForgetRenewed() noexcept;
+  // Closes idle connections, and wipes that as well.
   void CloseIdle() noexcept;
   // Whether there is any connection.
   bool connected() const noexcept;

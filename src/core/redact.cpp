@@ -49,20 +49,6 @@ size_t CredentialEnd(std::string_view text, size_t at) {
   return at;
 }
 
-// The end of the content of the literal whose content begins at `at`, closed by `close`; the text's end when it is cut.
-size_t ContentEnd(std::string_view text, size_t at, std::string_view close) {
-  for (size_t i = at;;) {
-    size_t const found = text.find(close, i);
-    if (found == std::string_view::npos) return text.size();
-    // Two quotes are one quote.
-    if (close == "'" && StartsAt(text, found + 1, "'")) {
-      i = found + 2;
-      continue;
-    }
-    return found;
-  }
-}
-
 // The delimiter of a dollar-quoted literal at `at`, or empty. $1 is a parameter.
 std::string_view DollarTag(std::string_view text, size_t at) {
   if (text[at] != '$') return {};
@@ -86,37 +72,11 @@ Range NextSecret(std::string_view text, size_t at, bool literals) {
       size_t const end = CredentialEnd(text, i);
       if (end > i) return {i, end};
     }
-    if (!literals) continue;
-    if (c == '\'') {
-      size_t const end = ContentEnd(text, i + 1, "'");
-      if (end > i + 1) return {i + 1, end};
-      i = end;
-      continue;
-    }
-    std::string_view const tag = DollarTag(text, i);
-    if (!tag.empty()) {
-      size_t const content = i + tag.size();
-      return {content, ContentEnd(text, content, tag)};
-    }
+    // Where a literal ends is not for a log line to find out: an apostrophe in a comment, an escape, a cut text would
+    // show what lies between two of them.
+    if (literals && (c == '\'' || !DollarTag(text, i).empty())) return {i, text.size()};
   }
   return {text.size(), text.size()};
-}
-
-// Past a range that was hidden: the closing quote of a literal does not open the next one.
-size_t After(std::string_view text, Range range, std::string *out) {
-  size_t at = range.end;
-  if (at < text.size() && text[at] == '\'' && range.begin > 0 && text[range.begin - 1] == '\'') {
-    *out += '\'';
-    return at + 1;
-  }
-  if (range.begin > 0 && text[range.begin - 1] == '$' && at < text.size() && text[at] == '$') {
-    size_t const end = text.find('$', at + 1);
-    if (end != std::string_view::npos) {
-      out->append(text.substr(at, end + 1 - at));
-      return end + 1;
-    }
-  }
-  return at;
 }
 
 }  // namespace
@@ -144,7 +104,7 @@ const char *Redact(std::string_view text, bool literals) noexcept {
     size_t at = 0;
     while (range.begin < text.size()) {
       result.append(text.substr(at, range.begin - at)).append(kHidden);
-      at = After(text, range, &result);
+      at = range.end;
       range = NextSecret(text, at, literals);
     }
     result.append(text.substr(at));

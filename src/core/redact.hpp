@@ -11,8 +11,9 @@ namespace supabase {
 bool TakesSecrets(std::string_view text) noexcept;
 
 // The text with "<hidden>" in place of what looks like a credential (eyJ….….…, sb_secret_…, sb_publishable_…, sbp_…,
-// sba_…) and, with `literals`, of the content of every quoted or dollar-quoted literal. Null when there is nothing to
-// hide. The result is valid until the next call. When memory is short the whole text is hidden.
+// sba_…) and, with `literals`, of all that follows the beginning of the first quoted or dollar-quoted literal. Null
+// when there is nothing to hide. The result is valid until the next call. When memory is short the whole text is
+// hidden.
 const char *Redact(std::string_view text, bool literals) noexcept;
 
 }  // namespace supabase

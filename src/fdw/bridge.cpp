@@ -13,9 +13,9 @@ extern "C" {
 
 namespace supabase::pg {
 
-// Null-terminated copy that never raises. Messages are UTF-8; in a database of another encoding what is not ASCII
-// becomes '?', since a conversion could itself raise and hide the error that is being reported.
-static const char *CopyMessage(const char *text) noexcept {
+// Messages are UTF-8; in a database of another encoding what is not ASCII becomes '?', since a conversion could itself
+// raise and hide the error that is being reported.
+const char *ToServerLossy(const char *text) noexcept {
   size_t const size = strlen(text) + 1;
   auto *copy = static_cast<char *>(palloc_extended(size, MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE));
   if (copy == nullptr) return "out of memory while reporting an error";
@@ -35,15 +35,15 @@ Failure DescribeCurrent() noexcept {
     const char *s = e.sqlstate();
     int const code = strlen(s) == 5 ? MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]) : ERRCODE_FDW_ERROR;
     return {code,
-            CopyMessage(e.what()),
-            CopyMessage(e.detail()),
-            CopyMessage(e.hint()),
-            CopyMessage(e.context()),
-            CopyMessage(e.constraint())};
+            ToServerLossy(e.what()),
+            ToServerLossy(e.detail()),
+            ToServerLossy(e.hint()),
+            ToServerLossy(e.context()),
+            ToServerLossy(e.constraint())};
   } catch (const std::bad_alloc &) {
     return {ERRCODE_OUT_OF_MEMORY, "out of memory", "", "", "", ""};
   } catch (const std::exception &e) {
-    return {ERRCODE_INTERNAL_ERROR, CopyMessage(e.what()), "", "", "", ""};
+    return {ERRCODE_INTERNAL_ERROR, ToServerLossy(e.what()), "", "", "", ""};
   } catch (...) {
     return {ERRCODE_INTERNAL_ERROR, "unrecognized C++ exception", "", "", "", ""};
   }

@@ -106,6 +106,8 @@ class StatementHider {
 
 // A copy of UTF-8 text in the database's encoding; raises 22P05 or 22021 for text it cannot hold.
 char *ToServer(const char *text, size_t size);
+// The same without an error: what the encoding may not have becomes '?'.
+const char *ToServerLossy(const char *text) noexcept;
 // The other way, for what goes into a request.
 char *ToUtf8(const char *text);
 

@@ -34,6 +34,10 @@ Session *GetSession() {
   return session;
 }
 
+void ForgetRenewed() {
+  if (session != nullptr) session->ForgetRenewed();
+}
+
 RowCap *GetRowCap(const Server *server) {
   return Guard([&] {
     if (row_caps == nullptr) row_caps = new std::map<std::string, RowCap>();

@@ -16,6 +16,9 @@ namespace supabase::pg {
 // is for stands in its headers. Made on first use, lives as long as the backend.
 Session *GetSession();
 
+// Wipes the tokens that the session got for refused ones, unless there is no session yet.
+void ForgetRenewed();
+
 // What is known of a server's row cap, by its address.
 RowCap *GetRowCap(const Server *server);
 

@@ -8,6 +8,7 @@
 
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
+#include "fdw/connection.hpp"
 #include "fdw/credential_write.hpp"
 
 extern "C" {
@@ -22,9 +23,6 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-// Whoever finds a login due takes this lock before starting a worker, so that a hundred sessions start one. Beside the
-// worker's own (see there), which outlives a session that gave up.
-constexpr uint32 kLaunchLockClass = 0x53465745;
 // A back-off this short is left to the worker to wait for.
 constexpr int64_t kShortDelay = 2'000'000;
 
@@ -96,21 +94,37 @@ const char *WhyNot() {
   pg_unreachable();
 }
 
-// Starts a worker, or waits for the one that another session has started. NULL when there is no free worker.
-StoredLogin *RefreshOnce(StoredLogin *login, Oid role) {
-  LOCKTAG tag;
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLaunchLockClass,
-                       static_cast<uint32>(strtoul(pnstrdup(login->id, 8), nullptr, 16)), 2);
-  // The end of the transaction releases it too, when an error leaves.
-  (void)LockAcquire(&tag, ExclusiveLock, false, false);
+// The row again. Everything that was checked of it was checked of this login, so one that has come in its place since
+// is not used.
+StoredLogin *LookAgain(const StoredLogin *login) {
   StoredLogin *now = FindLogin(login->name);
-  bool started = true;
-  if (now != nullptr && strcmp(now->id, login->id) == 0 && now->generation == login->generation) {
-    started = RefreshInWorker(now, role);
-    if (started) now = FindLogin(login->name);
-  }
-  (void)LockRelease(&tag, ExclusiveLock, false);
   if (now == nullptr) RefuseMissingLogin(login->name);
+  if (strcmp(now->id, login->id) != 0) {
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("stored login \"%s\" was replaced meanwhile", login->name)));
+  }
+  return now;
+}
+
+// A worker that a session started and did not wait for may still be at work: its lock tells. Another one beside it
+// would only take a slot.
+void WaitForWorker(const StoredLogin *login) {
+  LOCKTAG const tag = LoginLock(login->id, LoginLockKind::kRefresh);
+  (void)LockAcquire(&tag, ShareLock, false, false);
+  (void)LockRelease(&tag, ShareLock, false);
+}
+
+// Starts a worker, or waits for the one that another session has started; with `alive` it does not wait for others, and
+// the login is as it was. NULL when there is no free worker. Errors leave the locks to the end of the transaction.
+StoredLogin *RefreshOnce(StoredLogin *login, Oid role, bool alive) {
+  // Whoever finds a login due takes this lock before starting a worker, so that a hundred sessions start one.
+  LOCKTAG const tag = LoginLock(login->id, LoginLockKind::kLaunch);
+  if (LockAcquire(&tag, ExclusiveLock, false, alive) == LOCKACQUIRE_NOT_AVAIL) return login;
+  WaitForWorker(login);
+  StoredLogin *now = LookAgain(login);
+  bool const started = now->generation != login->generation || RefreshInWorker(now, role);
+  if (started) now = LookAgain(login);
+  (void)LockRelease(&tag, ExclusiveLock, false);
   return started ? now : nullptr;
 }
 
@@ -133,14 +147,18 @@ StoredLogin *Refresh(StoredLogin *login, Oid role, bool alive) {
     RefuseNotRefreshed(login);
   }
   (void)CheckRefreshable(login);
-  StoredLogin *now = RefreshOnce(login, role);
+  // The worker would wait for this transaction's rows, and this session waits for the worker.
+  if (StoreChangedHere()) {
+    if (alive) return login;
+    RefuseStoreChanged();
+  }
+  StoredLogin *now = RefreshOnce(login, role, alive);
   if (now == nullptr) {
     if (alive) return login;
     RefuseNoWorker();
   }
   if (now->times.status == CredentialStatus::kDead) RefuseDead(now);
-  bool const refreshed = now->generation != login->generation || strcmp(now->id, login->id) != 0;
-  if (!refreshed && !alive) RefuseNotRefreshed(now);
+  if (now->generation == login->generation && !alive) RefuseNotRefreshed(now);
   return now;
 }
 
@@ -164,10 +182,7 @@ struct Renewal {
 };
 
 // A newer token for the refused request, or the refusal stands.
-void RenewRefused(Session *session, const Request *refused) {
-  auto *renewal = Own<Renewal>(CurrentMemoryContext);
-  Guard([&] { renewal->id = refused->renewal_id; });
-  int64_t const generation = refused->renewal_generation;
+void Renew(Session *session, Renewal *renewal, int64_t generation) {
   char *rest = nullptr;
   Oid const role = static_cast<Oid>(strtoul(renewal->id.c_str() + kUuidText, &rest, 10));
   StoredLogin *login = FindLogin(rest + 1);
@@ -181,6 +196,22 @@ void RenewRefused(Session *session, const Request *refused) {
   }
   OpenAccessToken(fresh, &renewal->token);
   Guard([&] { session->Renew(renewal->id, fresh->generation, Secret::Join("Bearer ", renewal->token.Reveal())); });
+}
+
+// An error lets the refusal stand: the transfer may be another statement's, which is not to raise this error in every
+// one that comes.
+void RenewRefused(Session *session, const Request *refused) {
+  auto *renewal = Own<Renewal>(CurrentMemoryContext);
+  Guard([&] { renewal->id = refused->renewal_id; });
+  int64_t const generation = refused->renewal_generation;
+  PG_TRY();
+  { Renew(session, renewal, generation); }
+  PG_CATCH();
+  {
+    session->GiveUp(renewal->id);
+    PG_RE_THROW();
+  }
+  PG_END_TRY();
 }
 
 }  // namespace
@@ -200,16 +231,17 @@ StoredLogin *RefreshNow(StoredLogin *login, Oid role) {
   return Refresh(login, role, false);
 }
 
-StoredLogin *TryRefresh(StoredLogin *login, Oid role) {
+bool TryOr(void (*action)(void *), void *argument) {
   MemoryContext const context = CurrentMemoryContext;
   ResourceOwner const owner = CurrentResourceOwner;
-  StoredLogin *volatile refreshed = nullptr;
+  volatile bool done = false;
   BeginInternalSubTransaction(nullptr);
   MemoryContextSwitchTo(context);
   PG_TRY();
   {
-    refreshed = RefreshNow(login, role);
+    action(argument);
     ReleaseCurrentSubTransaction();
+    done = true;
   }
   PG_CATCH();
   {
@@ -226,7 +258,7 @@ StoredLogin *TryRefresh(StoredLogin *login, Oid role) {
   PG_END_TRY();
   MemoryContextSwitchTo(context);
   CurrentResourceOwner = owner;
-  return refreshed;
+  return done;
 }
 
 void UseLogin(const Server *server, Oid role, const char *name, const char *user_id, Credential *credential) {
@@ -250,6 +282,12 @@ void UseLogin(const Server *server, Oid role, const char *name, const char *user
 
 void ForgetAccessTokens() {
   if (opened != nullptr) opened->clear();
+  ForgetRenewed();
+}
+
+void LoginToken(const Server *server, StoredLogin *login, Secret *token) {
+  CheckOrigin(login, server);
+  OpenAccessToken(EnsureFresh(login, GetUserId(), 0), token);
 }
 
 void PumpAndRenew(Session *session) {

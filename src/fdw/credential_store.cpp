@@ -14,7 +14,6 @@ extern "C" {
 #include "catalog/pg_collation.h"
 #include "utils/array.h"
 #include "utils/fmgroids.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 }
@@ -122,10 +121,10 @@ StoredLogin *ReadRow(const Row &row) {
   return login;
 }
 
-// The rows of a name, or all when it is NULL.
+// The rows of a name, or all when it is NULL. A catalog snapshot is new for a table that is no catalog, and is allowed
+// where the transaction's is not: in parallel mode.
 List *ReadLogins(const char *name) {
   Relation relation = table_open(RelationId("logins"), AccessShareLock);
-  Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
   ScanKeyData key;
   NameData wanted;
   if (name != nullptr) {
@@ -134,14 +133,13 @@ List *ReadLogins(const char *name) {
     key.sk_collation = C_COLLATION_OID;
   }
   SysScanDesc scan = systable_beginscan(relation, name != nullptr ? RelationId("logins_pkey") : InvalidOid,
-                                        name != nullptr, snapshot, name != nullptr ? 1 : 0, &key);
+                                        name != nullptr, nullptr, name != nullptr ? 1 : 0, &key);
   List *logins = NIL;
   HeapTuple tuple;
   while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
     logins = lappend(logins, ReadRow({tuple, RelationGetDescr(relation)}));
   }
   systable_endscan(scan);
-  UnregisterSnapshot(snapshot);
   table_close(relation, AccessShareLock);
   return logins;
 }

@@ -48,13 +48,6 @@ constexpr int64_t kTimeoutMs = 15'000;
 // For locks before anything was sent. Who holds them may be waiting for this worker.
 constexpr char kLockTimeout[] = "5s";
 constexpr int kCommitAttempts = 6;
-// pg_advisory_lock(class, …) of the first bytes of the row's uuid: one refresh of a login at a time.
-constexpr uint32 kLockClass = 0x53465744;
-
-uint32 LockNumber(const char *id) {
-  return static_cast<uint32>(strtoul(pnstrdup(id, 8), nullptr, 16));
-}
-
 // Keeps the old answer until the process ends: a static, because what it holds must outlive transactions.
 RefreshAttempt *Attempt() {
   static RefreshAttempt *attempt = nullptr;
@@ -112,7 +105,8 @@ int64_t Delay(const StoredLogin *login) {
 void PrepareRequest(const StoredLogin *login, Oid role, Request *request) {
   Server *server = CheckRefreshable(login);
   auto *key = Own<Secret>(CurrentMemoryContext);
-  if (!FindApiKey(server, role, key)) (void)FindApiKey(server, login->owner, key);
+  // The owner's before that of whoever asks, who may have a bad one.
+  if (!FindApiKey(server, login->owner, key)) (void)FindApiKey(server, role, key);
   auto *token = Own<Secret>(CurrentMemoryContext);
   OpenToken(login, kRefreshToken, token);
   bool const allow_private = AllowPrivate(server);
@@ -144,7 +138,7 @@ void WriteTokens(const StoredLogin *login, Oid role, int64_t received_at) {
   if (pair->refresh.empty()) OpenToken(login, kRefreshToken, same);
   const Secret *refresh = pair->refresh.empty() ? same : &pair->refresh;
   auto text = [](const std::string *value) {
-    return value->empty() ? TextParameter(nullptr) : TextParameter(ToServer(value->c_str(), value->size()));
+    return TextParameter(value->empty() ? nullptr : ToServerLossy(value->c_str()));
   };
   Parameter const parameters[] = {
       IdParameter(login->id),
@@ -172,7 +166,7 @@ void WriteFailure(const StoredLogin *login, Oid role) {
   AfterFailure const after =
       Failed(attempt->outcome(), login->times.status, login->attempts + 1, NowMicroseconds(), attempt->retry_after());
   const char *error = attempt->error().empty() ? "out of memory" : attempt->error().c_str();
-  error = ToServer(error, strlen(error));
+  error = ToServerLossy(error);
   if (attempt->outcome() == RefreshOutcome::kDead && login->times.status != CredentialStatus::kActive) {
     error = psprintf("%s The outcome of the refresh before, at %s, is unknown: its answer may have been lost.", error,
                      timestamptz_to_str(FromMicroseconds(login->attempted_at)));
@@ -284,9 +278,9 @@ bool TryPrepare(const StoredLogin *login, Oid role, Request *request) {
 
 void Refresh(const Task *task) {
   MemoryContext const context = CurrentMemoryContext;
-  LOCKTAG tag;
+  SetLocalSetting("lock_timeout", kLockTimeout);
   Begin();
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockClass, LockNumber(task->id), 2);
+  LOCKTAG const tag = LoginLock(task->id, LoginLockKind::kRefresh);
   (void)LockAcquire(&tag, ExclusiveLock, true, false);
   Commit();
   for (int attempt = 0; attempt < 2; attempt++) {
@@ -359,6 +353,7 @@ void RunSave(const Task *task) {
   if (segment == nullptr) return;  // whoever wanted it has gone
   auto *result = static_cast<SaveResult *>(dsm_segment_address(segment));
   MemoryContext const context = CurrentMemoryContext;
+  SetLocalSetting("lock_timeout", kLockTimeout);
   PG_TRY();
   {
     Begin();
@@ -442,6 +437,7 @@ bool RefreshInWorker(const StoredLogin *login, Oid role) {
 }
 
 void SaveInWorker(const NewLogin *login) {
+  if (StoreChangedHere()) RefuseStoreChanged();
   StringInfoData payload;
   initStringInfo(&payload);
   const char *texts[] = {login->name,    login->id,     psprintf("%u", login->owner),

@@ -16,6 +16,20 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
+// In the transaction at hand.
+bool store_changed = false;
+
+void ForgetChange(XactEvent event, void *) {
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) store_changed = false;
+}
+
+void NoteChange() {
+  static bool registered = false;
+  if (!registered) RegisterXactCallback(ForgetChange, nullptr);
+  registered = true;
+  store_changed = true;
+}
+
 // The owner of the tables: the role that made the extension.
 Oid StoreOwner() {
   Oid const relation = get_relname_relid("logins", get_namespace_oid("supabase_fdw", false));
@@ -56,6 +70,7 @@ Parameter NumberParameter(int64_t number) {
 
 // The end of the transaction, or of the subtransaction, takes role and search path back when an error leaves.
 uint64 ChangeStore(const char *sql, const Parameter *parameters, int count) {
+  NoteChange();
   Oid user;
   int context;
   GetUserIdAndSecContext(&user, &context);
@@ -79,6 +94,25 @@ uint64 ChangeStore(const char *sql, const Parameter *parameters, int count) {
   AtEOXact_GUC(false, level);
   SetUserIdAndSecContext(user, context);
   return changed;
+}
+
+bool StoreChangedHere() {
+  return store_changed;
+}
+
+void RefuseStoreChanged() {
+  ereport(ERROR,
+          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("stored logins were changed in this transaction"),
+           errdetail("A background worker would wait for its end."), errhint("Commit first.")));
+  pg_unreachable();
+}
+
+LOCKTAG LoginLock(const char *id, LoginLockKind kind) {
+  constexpr uint32 kClass = 0x53465744;
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kClass, static_cast<uint32>(strtoul(pnstrdup(id, 8), nullptr, 16)),
+                       static_cast<uint16>(kind));
+  return tag;
 }
 
 void Audit(const char *name, const char *action, Oid role, const char *outcome, const Secret *secret) {

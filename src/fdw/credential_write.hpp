@@ -3,6 +3,10 @@
 #include "fdw/credential_store.hpp"
 #include "fdw/option.hpp"
 
+extern "C" {
+#include "storage/lock.h"
+}
+
 namespace supabase::pg {
 
 // Changing supabase_fdw.logins, by SQL under the rights of the tables' owner.
@@ -30,6 +34,18 @@ uint64 ChangeStore(const char *sql, const Parameter (&parameters)[N]) {
 
 // Writes a row of supabase_fdw.credential_audit. `secret` is named by its fingerprint; NULL: none.
 void Audit(const char *name, const char *action, Oid role, const char *outcome, const Secret *secret);
+
+// Whether this transaction has changed the store: a worker would wait for its rows.
+bool StoreChangedHere();
+// Raises 55000, with the hint to commit.
+[[noreturn]] void RefuseStoreChanged();
+
+// Heavyweight locks on a login that no SQL can take (pg_advisory_lock has other tags).
+enum class LoginLockKind : uint16 {
+  kRefresh = 3,  // held by the worker that refreshes it, as long as it runs
+  kLaunch = 4,   // held by the session that starts the worker and waits for it
+};
+LOCKTAG LoginLock(const char *id, LoginLockKind kind);
 
 // --- By a worker, which commits on its own --------------------------------------------------------------------------
 

@@ -156,6 +156,7 @@ void CheckCanSave(const char *name) {
   if (RecoveryInProgress()) {
     ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("cannot store a login during recovery")));
   }
+  if (StoreChangedHere()) RefuseStoreChanged();
   (void)LoginOwner(name);
   (void)ThisInstance(true);
 }
@@ -226,19 +227,35 @@ void SignOutRemotely(const Server *server, const Secret *access_token) {
                     errhint("The session there ends by itself when its refresh token is not used.")));
 }
 
+struct RemoteSignOut {
+  const Server *server;
+  StoredLogin *login;
+};
+
+// By the access token that there is, or a fresh one; not by a fresh one where the row could not be removed then, since
+// this transaction's snapshot is older.
+void SignOutStored(void *argument) {
+  auto *call = static_cast<RemoteSignOut *>(argument);
+  if (!IsAlive(call->login->times, NowMicroseconds()) && IsolationUsesXactSnapshot()) {
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("stored login \"%s\" was not signed out at the server", call->login->name),
+                    errdetail("Its access token has expired, and this transaction cannot refresh it.")));
+  }
+  auto *token = Own<Secret>(CurrentMemoryContext);
+  LoginToken(call->server, call->login, token);
+  SignOutRemotely(call->server, token);
+}
+
 void SignOutLogin(FunctionCallInfo fcinfo, const Server *server) {
   StoredLogin *login = LoginArgument(fcinfo, 1);
   CheckOwnsLogin(login, GetUserId());
   PreventCommandIfReadOnly("supabase_sign_out()");
   if (login->times.status != CredentialStatus::kDead) {
-    auto *credential = Own<Credential>(CurrentMemoryContext);
-    UseLogin(server, GetUserId(), login->name, nullptr, credential);
-    auto *token = Own<Secret>(CurrentMemoryContext);
-    Guard([&] { *token = Secret(StripBearer(credential->authorization.Reveal())); });
-    SignOutRemotely(server, token);
+    RemoteSignOut argument = {server, login};
+    (void)TryOr(SignOutStored, &argument);
   }
-  Parameter const parameters[] = {NameParameter(login->name)};
-  (void)ChangeStore("DELETE FROM supabase_fdw.logins WHERE name = $1", parameters);
+  Parameter const parameters[] = {IdParameter(login->id)};
+  if (ChangeStore("DELETE FROM supabase_fdw.logins WHERE id = $1", parameters) != 1) RefuseMissingLogin(login->name);
   Audit(login->name, "sign out", GetUserId(), "ok", nullptr);
 }
 
@@ -249,6 +266,15 @@ void ChangeGrantees(FunctionCallInfo fcinfo, const char *sql, const char *action
   Parameter const parameters[] = {IdParameter(login->id), {OIDOID, ObjectIdGetDatum(grantee), false}};
   if (ChangeStore(sql, parameters) != 1) RefuseMissingLogin(login->name);
   Audit(login->name, action, GetUserId(), NameStr(*PG_GETARG_NAME(1)), nullptr);
+}
+
+struct DueRefresh {
+  StoredLogin *login, *now;
+};
+
+void RefreshDue(void *argument) {
+  auto *refresh = static_cast<DueRefresh *>(argument);
+  refresh->now = RefreshNow(refresh->login, GetUserId());
 }
 
 }  // namespace
@@ -314,9 +340,8 @@ Datum supabase_oauth_refresh_due(PG_FUNCTION_ARGS) {
     auto *login = static_cast<StoredLogin *>(lfirst(cell));
     if (!MayUseLogin(login, GetUserId())) continue;
     if (login->times.expires_at > ToMicroseconds(DatumGetTimestampTz(until))) continue;
-    StoredLogin *now = TryRefresh(login, GetUserId());
-    if (now == nullptr) continue;
-    if (now->generation != login->generation) refreshed++;
+    DueRefresh refresh = {login, nullptr};
+    if (TryOr(RefreshDue, &refresh) && refresh.now->generation != login->generation) refreshed++;
   }
   PG_RETURN_INT32(refreshed);
 }

@@ -8,6 +8,7 @@
 
 extern "C" {
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "executor/spi.h"
 #include "utils/uuid.h"
@@ -15,19 +16,6 @@ extern "C" {
 
 namespace supabase::pg {
 namespace {
-
-bool HasUsage(Oid server_id, Oid role) {
-#if PG_VERSION_NUM >= 160000
-  return object_aclcheck(ForeignServerRelationId, server_id, role, ACL_USAGE) == ACLCHECK_OK;
-#else
-  return pg_foreign_server_aclcheck(server_id, role, ACL_USAGE) == ACLCHECK_OK;
-#endif
-}
-
-Oid VaultReader(const Server *server, const Mapping &mapping) {
-  if (OidIsValid(mapping.user) && HasUsage(server->id, mapping.user)) return mapping.user;
-  return GetForeignServer(server->id)->owner;
-}
 
 [[noreturn]] void RefuseVault(const char *option, const char *value, Oid reader) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
@@ -45,15 +33,29 @@ bool HasSchemaUsage(Oid schema, Oid role) {
 #endif
 }
 
+// Whoever may create schemas could make one of that name, whose view runs his functions with the reader's rights.
+void CheckVaultOwner(Oid secrets) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(secrets));
+  bool const trusted =
+      HeapTupleIsValid(tuple) && superuser_arg(reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner);
+  if (HeapTupleIsValid(tuple)) ReleaseSysCache(tuple);
+  if (trusted) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("vault.decrypted_secrets does not belong to a superuser"),
+           errdetail("It is not Supabase Vault's.")));
+}
+
 void CheckVault(Oid reader) {
   Oid const schema = get_namespace_oid("vault", true);
   Oid const secrets = OidIsValid(schema) ? get_relname_relid("decrypted_secrets", schema) : InvalidOid;
   if (OidIsValid(secrets)) {
+    CheckVaultOwner(secrets);
     if (HasSchemaUsage(schema, reader) && pg_class_aclcheck(secrets, reader, ACL_SELECT) == ACLCHECK_OK) return;
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("role \"%s\" may not read Supabase Vault", GetUserNameFromId(reader, true)),
-                    errhint("Grant it USAGE on schema vault and SELECT on vault.decrypted_secrets, or have the "
-                            "server's owner make the user mapping for a role without USAGE on the server.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("role \"%s\" may not read Supabase Vault", GetUserNameFromId(reader, true)),
+             errhint("Grant it USAGE on schema vault and SELECT on vault.decrypted_secrets. The mapping of PUBLIC "
+                     "is read with the rights of the server's owner alone.")));
   }
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                   errmsg("Supabase Vault is not installed in this database"),
@@ -63,8 +65,9 @@ void CheckVault(Oid reader) {
 }
 
 // Reads with the rights of `reader`; the end of the (sub)transaction takes them back when an error leaves.
-void ReadVault(const char *option, const char *value, Oid reader, Secret *key) {
+void ReadVault(const char *option, const char *value, Oid reader, Oid server_owner, Secret *key) {
   CheckVault(reader);
+  if (server_owner != reader) CheckVault(server_owner);
   bool const by_id = strcmp(option, "api_key_id") == 0;
   Oid type = by_id ? UUIDOID : TEXTOID;
   Datum parameter = by_id ? DirectFunctionCall1(uuid_in, CStringGetDatum(value)) : CStringGetTextDatum(value);
@@ -136,7 +139,8 @@ bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key) {
   for (const char *option : {"api_key_id", "api_key_name"}) {
     const char *value = FindOption(mapping.options, option);
     if (value == nullptr) continue;
-    ReadVault(option, value, VaultReader(server, mapping), key);
+    Oid const owner = GetForeignServer(server->id)->owner;
+    ReadVault(option, value, OidIsValid(mapping.user) ? mapping.user : owner, owner, key);
     return true;
   }
   return false;

@@ -22,9 +22,10 @@ Mapping GetMapping(const Server *server, Oid role);
 // The project's key: option api_key, or the Supabase Vault secret that api_key_id or api_key_name names. False when the
 // mapping has none of these. Raises 55000 when there is no Vault, 28000 when the secret cannot be read.
 //
-// A Vault secret is read with the rights of the mapping's role when that role could have written the mapping itself (it
-// has USAGE on the server), else with those of the server's owner, who must have: so a role that may not read the Vault
-// can be given a mapping, but cannot give itself one that names somebody else's secret.
+// A mapping does not tell who wrote it: the role itself, or the server's owner, who says where the key is sent. So the
+// secret of a role's mapping is read with the rights of that role, and only if the server's owner may read the Vault
+// too. The mapping of PUBLIC can only be the owner's work, and is read with the owner's rights: so roles that may not
+// read the Vault, such as API roles, can use a key out of it.
 bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key);
 // Both in one, for a role that may have no mapping.
 bool FindApiKey(const Server *server, Oid role, Secret *key);

@@ -66,8 +66,10 @@ void RefreshSession(IdentityStore *store, const Identity *identity, const Server
   RefreshAttempt *attempt = &exchange->attempt;
   if (attempt->outcome() == RefreshOutcome::kTokens) {
     Guard([&] {
-      store->Replace(identity->token, attempt->pair().access, attempt->pair().refresh,
-                     DecodeJwt(attempt->pair().access.Reveal()));
+      // The pair is taken whatever the access token is: the old refresh token is used up.
+      Claims claims = attempt->claims().exp ? attempt->claims() : identity->claims;
+      if (!attempt->claims().exp) claims.exp = now / 1'000'000 + attempt->pair().expires_in;
+      store->Replace(identity->token, attempt->pair().access, attempt->pair().refresh, claims);
     });
     return;
   }

@@ -16,8 +16,6 @@ use Time::HiRes ();
 # a session whose server was killed may be spoken to once more
 $SIG{PIPE} = 'IGNORE';
 
-my $lock_class = 1397118788;  # of the worker's advisory lock
-
 # --- the issuer -----------------------------------------------------------------------------------------------------
 # Its state is that of the door's process. Mode: "strict" or "lenient", then where to hold, then what to answer.
 my ($number, %used, $revoked, $current) = (0, (), 0, '');
@@ -137,41 +135,45 @@ sub sign_in {
 sub go { my ($word) = @_; open my $file, '>', "$door->{dir}/go.new" or die $!; print $file $word; close $file; rename "$door->{dir}/go.new", "$door->{dir}/go" }
 sub held { my ($where) = @_; return Stack::wait_until(30, sub { $door->notes =~ /held $where/ }) }
 my $worker = q{FROM pg_stat_activity WHERE backend_type = 'supabase_fdw credential'};
-sub worker_waits { return Stack::wait_until(30, sub { $watch->value("SELECT count(*) $worker AND wait_event_type = 'Lock'") == 1 }) }
-sub worker_pid { return $watch->value("SELECT max(pid) $worker") }
+# a worker that starts reads this catalog, before pg_stat_activity has it
+my $starting = q{FROM pg_locks WHERE relation = 'pg_db_role_setting'::regclass AND NOT granted};
+my $table_wait = q{FROM pg_locks WHERE relation = 'supabase_fdw.logins'::regclass AND NOT granted};
+sub some { my ($from) = @_; return Stack::wait_until(30, sub { $watch->value("SELECT count(*) $from") == 1 }) || die "nothing $from" }
+sub worker_waits { return some("$worker AND wait_event_type = 'Lock'") }
+sub worker_pid { return $watch->value("SELECT coalesce((SELECT max(pid) $worker), (SELECT max(pid) $starting))") }
 sub worker_gone { return Stack::wait_until(60, sub { $watch->value("SELECT count(*) $worker") == 0 }) }
-my $lock = sub { my ($mode) = @_; my $s = $stack->session($database); $s->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE"); return $s };
+sub connected { my $s = $stack->session($database); $s->value('SELECT 1'); return $s }
+my $lock = sub { my ($mode) = @_; my $s = connected(); $s->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE"); return $s };
 
 # --- the crash matrix ------------------------------------------------------------------------------------------------
 # Each step brings the refresh to a place and returns what lets it go on; the session that asked is $asking.
 my $asking;
-my $ask = sub { $asking->{psql}->kill_kill if $asking; $asking = $stack->session($database); my $pid = $asking->value('SELECT pg_backend_pid()'); $asking->begin(q{SELECT supabase_refresh_login('x', true)}); return $pid };
+my $prepare_to_ask = sub { $asking->{psql}->kill_kill if $asking; $asking = $stack->session($database); return $asking->value('SELECT pg_backend_pid()') };
+my $ask = sub { $asking->begin(q{SELECT supabase_refresh_login('x', true)}) };
 my $pid;
 my $before_worker = sub {
   my ($mode) = @_;
-  my $advisory = $stack->session($database);
-  $advisory->value("SELECT pg_advisory_lock($lock_class, ('x' || left(id::text, 8))::bit(32)::int) FROM supabase_fdw.logins WHERE name = 'x'");
-  $pid = $ask->();
-  worker_waits() or die 'no worker waits';
-  my $blocker;
-  if ($mode) {
-    $blocker = $lock->($mode);
-    $advisory->value('SELECT pg_advisory_unlock_all()');
-    # it waits for the other lock now
-    Stack::wait_until(30, sub { $watch->value("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity USING (pid) WHERE backend_type = 'supabase_fdw credential' AND NOT granted AND locktype = 'relation'") == 1 })
-      or die 'no worker waits for the table';
-  }
-  return sub { ($blocker // $advisory)->run($blocker ? 'ROLLBACK' : 'SELECT pg_advisory_unlock_all()') };
+  $pid = $prepare_to_ask->();
+  my ($blocker, $startup) = (connected(), connected());
+  $startup->value('BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
+  $ask->();
+  some($starting);
+  return sub { $startup->run('ROLLBACK') } if !$mode;
+  $blocker->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE");
+  $startup->value('ROLLBACK');
+  some($table_wait);
+  return sub { $blocker->run('ROLLBACK') };
 };
 my $while_sending = sub {
   my ($kind, $where) = @_;
   $door->play("$kind $where none dir=$door->{dir}");
-  $pid = $ask->();
+  $pid = $prepare_to_ask->();
+  $ask->();
   held($where) or die "not held $where";
   return sub { go($_[0]) };
 };
 my @steps = (
-  ['before its lock' => sub { $before_worker->() }],
+  ['before it has started' => sub { $before_worker->() }],
   ['before it reads the row' => sub { $before_worker->('ACCESS EXCLUSIVE') }],
   ['before the intent' => sub { $before_worker->('SHARE') }],
   ['before the issuer reads' => sub { $while_sending->($_[0], 'unread') }],
@@ -181,14 +183,14 @@ my @steps = (
     my $on = $while_sending->($_[0], 'processed');
     my $blocker = $lock->('SHARE');
     $on->('answer');
-    worker_waits() or die 'the worker does not wait';
+    worker_waits();
     return sub { $blocker->run('ROLLBACK') };
   }],
   ['before the session sees it' => sub {
     my $on = $while_sending->($_[0], 'processed');
     my $blocker = $lock->('SHARE');
     $on->('answer');
-    worker_waits() or die 'the worker does not wait';
+    worker_waits();
     my $second = $stack->session($database);
     $second->begin('BEGIN; LOCK TABLE supabase_fdw.logins IN ACCESS EXCLUSIVE MODE');
     Stack::wait_until(30, sub { $watch->value(q{SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted}) == 1 });

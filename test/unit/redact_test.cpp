@@ -28,14 +28,15 @@ TEST(Redact, OrdinaryTextStays) {
   EXPECT_EQ(Redact("execute x: SELECT f($1, $2)", true), nullptr);
 }
 
-TEST(Redact, EveryLiteralOfAStatementThatTakesSecrets) {
+TEST(Redact, FromTheFirstLiteralOnInAStatementThatTakesSecrets) {
   EXPECT_EQ(Text("SELECT supabase_sign_in('shop', 'a@b.c', 'it''s secret', is_local => true)", true),
-            "SELECT supabase_sign_in('<hidden>', '<hidden>', '<hidden>', is_local => true)");
-  EXPECT_EQ(Text("parameters: $1 = 'shop', $2 = 'pw', $3 = NULL", true),
-            "parameters: $1 = '<hidden>', $2 = '<hidden>', $3 = NULL");
-  EXPECT_EQ(Text("DO $x$ BEGIN PERFORM f('a'); END $x$ LANGUAGE plpgsql", true), "DO $x$<hidden>$x$ LANGUAGE plpgsql");
-  EXPECT_EQ(Text("SELECT $$a$$, ''", true), "SELECT $$<hidden>$$, ''");
-  EXPECT_EQ(Text("SELECT supabase_sign_in('shop', 'cut of", true), "SELECT supabase_sign_in('<hidden>', '<hidden>");
+            "SELECT supabase_sign_in(<hidden>");
+  EXPECT_EQ(Text("parameters: $1 = 'shop', $2 = 'pw', $3 = NULL", true), "parameters: $1 = <hidden>");
+  EXPECT_EQ(Text("DO $x$ BEGIN PERFORM f('a'); END $x$ LANGUAGE plpgsql", true), "DO <hidden>");
+  EXPECT_EQ(Text("SELECT $$a$$, ''", true), "SELECT <hidden>");
+  EXPECT_EQ(Text("-- don't forget\nSELECT supabase_sign_in('shop', 'a@b.c', 'pw')", true), "-- don<hidden>");
+  EXPECT_EQ(Text("SELECT supabase_sign_in(E'it\\'s', 'pw')", true), "SELECT supabase_sign_in(E<hidden>");
+  EXPECT_EQ(Text("SELECT f(sb_secret_0123456789abcdef, 'x')", true), "SELECT f(<hidden>, <hidden>");
 }
 
 TEST(Redact, WhatTakesSecrets) {
