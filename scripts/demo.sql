@@ -65,7 +65,28 @@ SET ROLE app;
 EXPLAIN (VERBOSE, ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM shop.events WHERE kind LIKE 'b%' AND value > 50;
 SELECT product ->> 'name' AS found FROM supabase_rpc('shop', 'search_products', '{"q": "1"}') AS product LIMIT 3;
 
--- 9. Signed out again ----------------------------------------------------------------------------------------------------
+-- 9. A nightly job as Bob, who signs in once; his session is kept, encrypted, and refreshed when it expires -------------
+
+RESET ROLE;
+\getenv bob_password STACK_BOB_PASSWORD
+SELECT email FROM supabase_sign_in('shop', 'bob@example.com', :'bob_password', save_as => 'nightly');
+SELECT supabase_clear_auth();
+CREATE ROLE job;
+CREATE USER MAPPING FOR job SERVER shop OPTIONS (api_key :'publishable_key', login 'nightly');
+SELECT supabase_grant_login('nightly', 'job');
+GRANT USAGE ON SCHEMA shop TO job;
+GRANT SELECT ON shop.orders TO job;
+CREATE TABLE orders_copy (LIKE shop.orders);
+GRANT INSERT ON orders_copy TO job;
+UPDATE supabase_fdw.logins SET expires_at = now();   -- as if a night had passed
+SET ROLE job;
+INSERT INTO orders_copy SELECT * FROM shop.orders;
+SELECT email, status, refresh_count FROM supabase_fdw.saved_logins;
+RESET ROLE;
+SELECT count(*) AS copied FROM orders_copy;
+SET ROLE app;
+
+-- 10. Nobody is signed in any more -----------------------------------------------------------------------------------
 
 SELECT supabase_clear_auth();
 SELECT count(*) AS orders FROM shop.orders;
