@@ -368,7 +368,7 @@ void RunSave(const Task *task) {
     FlushErrorState();
     AbortCurrentTransaction();
     result->sqlstate = error->sqlerrcode;
-    strlcpy(result->message, error->message, sizeof result->message);
+    (void)snprintf(result->message, sizeof result->message, "%s", error->message);
   }
   PG_END_TRY();
   dsm_detach(segment);
@@ -380,12 +380,12 @@ void RunSave(const Task *task) {
 bool RunWorker(const Task *task, const char *name) {
   BackgroundWorker worker = {};
   (void)snprintf(worker.bgw_name, BGW_MAXLEN, "supabase_fdw credential \"%s\"", name);
-  strlcpy(worker.bgw_type, "supabase_fdw credential", BGW_MAXLEN);
+  (void)snprintf(worker.bgw_type, BGW_MAXLEN, "%s", "supabase_fdw credential");
   worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
   worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
   worker.bgw_restart_time = BGW_NEVER_RESTART;
-  strlcpy(worker.bgw_library_name, "$libdir/supabase_fdw", sizeof worker.bgw_library_name);
-  strlcpy(worker.bgw_function_name, "supabase_credential_worker", BGW_MAXLEN);
+  (void)snprintf(worker.bgw_library_name, sizeof worker.bgw_library_name, "%s", "$libdir/supabase_fdw");
+  (void)snprintf(worker.bgw_function_name, BGW_MAXLEN, "%s", "supabase_credential_worker");
   memcpy(worker.bgw_extra, task, sizeof *task);
   worker.bgw_notify_pid = MyProcPid;
   BackgroundWorkerHandle *handle;
@@ -398,7 +398,7 @@ Task MakeTask(const char *name, const char *id, Oid role) {
   Task task = {};
   task.database = MyDatabaseId;
   task.role = role;
-  strlcpy(task.id, id, sizeof task.id);
+  (void)snprintf(task.id, sizeof task.id, "%s", id);
   namestrcpy(&task.name, name);
   return task;
 }

@@ -143,7 +143,7 @@ Oid LoginOwner(const char *name) {
 
 void MakeUuid(char *text) {
   Datum const uuid = DirectFunctionCall1(gen_random_uuid, Datum(0));
-  strlcpy(text, DatumGetCString(DirectFunctionCall1(uuid_out, uuid)), kUuidText);
+  (void)snprintf(text, kUuidText, "%s", DatumGetCString(DirectFunctionCall1(uuid_out, uuid)));
 }
 
 const char *ServerText(const std::string &text) {
