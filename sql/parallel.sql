@@ -67,6 +67,20 @@ SELECT requests - pages BETWEEN 1 AND 15 AS probes, pages BETWEEN 100 AND 115 AS
 SELECT requests = pages AS no_probes, "rows" FROM counted('SELECT id FROM shop.events ORDER BY id');
 SELECT bool_and(id = n) FROM (SELECT id, row_number() OVER () AS n FROM (SELECT id FROM shop.events ORDER BY id) e) t;
 
+-- where many rows are expected, the largest key is asked for with the first page, unless a part of the rows may do; an
+-- estimate that turns out wrong costs that request
+CREATE FOREIGN TABLE believed_large (id bigint OPTIONS (key 'true')) SERVER shop OPTIONS (table_name 'products');
+UPDATE pg_class SET reltuples = 1000000, relpages = 10000 WHERE oid = 'believed_large'::regclass;
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large WHERE id > 0');
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large WHERE id > 0 LIMIT 10');
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large WHERE id > 0 ORDER BY id');
+SELECT requests, "rows" FROM counted('DECLARE c CURSOR FOR SELECT id FROM believed_large WHERE id > 0');
+SELECT requests, "rows" FROM counted('SELECT WHERE EXISTS (SELECT FROM believed_large WHERE id > 0)');
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large WHERE id > 0 AND id < 10');
+-- once the size of the table is known, no more
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large');
+SELECT requests, "rows" FROM counted('SELECT id FROM believed_large WHERE id > 0');
+
 -- lists too long for one request
 CREATE TABLE ids AS SELECT array_agg(i * 9) AS list FROM generate_series(1, 10000) i;
 SELECT count(*), sum(id) FROM (SELECT id FROM shop.events WHERE id = ANY ((SELECT list FROM ids)::bigint[]) OFFSET 0) t;
@@ -118,6 +132,7 @@ SELECT count(*), sum(id) FROM (SELECT id FROM two_sides WHERE id <= 5000 OFFSET 
 
 SET client_min_messages = warning;
 DROP TABLE two_sides, ids CASCADE;
+DROP FOREIGN TABLE believed_large;
 DROP SCHEMA uncapped CASCADE;
 DROP SERVER uncapped CASCADE;
 DROP FUNCTION counted, checksums;

@@ -101,7 +101,7 @@ void Reader::Collect() {
     try {
       Take(done.ask, *done.transfer);
     } catch (const std::exception &) {
-      failure_ = std::current_exception();
+      if (!streams_.DoWithout(done.ask.id)) failure_ = std::current_exception();
     }
   }
 }

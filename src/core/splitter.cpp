@@ -25,7 +25,32 @@ std::optional<int64_t> WholeNumber(const std::string &text) {
   return error == std::errc() && stop == end ? std::optional<int64_t>(number) : std::nullopt;
 }
 
+// One row's key.
+ReadQuery KeyQuery(const PagerOptions &options) {
+  ReadQuery query = options.query;
+  query.select.clear();
+  for (size_t const position : options.key)
+    query.select.push_back(options.query.select[position]);
+  query.limit = 1;
+  query.whole = false;
+  return query;
+}
+
 }  // namespace
+
+ReadQuery Splitter::LargestQuery(const PagerOptions &options) {
+  ReadQuery query = KeyQuery(options);
+  for (OrderItem &item : query.order)
+    item.descending = item.nulls_first = true;
+  return query;
+}
+
+std::optional<int64_t> Splitter::Largest(const Page &page, const std::string &relation) {
+  if (page.rows() == 0) return std::nullopt;
+  Cell const &cell = page.Row(0)[0];
+  if (cell.kind == Cell::Kind::kNull) ThrowNullKey(relation);
+  return WholeNumber(std::string(cell.data, cell.size));
+}
 
 Splitter::Splitter(const Pager &pager, uint64_t rest, uint64_t skip, size_t parts, std::optional<int64_t> largest)
     : rest_(rest),
@@ -35,18 +60,13 @@ Splitter::Splitter(const Pager &pager, uint64_t rest, uint64_t skip, size_t part
       numbers_(pager.numbers()),
       received_(pager.received()) {
   PagerOptions const &options = pager.options();
-  query_ = options.query;
-  query_.select.clear();
-  for (size_t const position : options.key)
-    query_.select.push_back(options.query.select[position]);
-  query_.limit = 1;
-  whole_ = query_.where;
+  query_ = KeyQuery(options);
   for (Condition &condition : pager.RestConditions(false))
     query_.where.push_back(std::move(condition));
   bool const bounded = !options.range.up_to.empty();
   if (numbers_ && bounded) largest_ = WholeNumber(options.range.up_to.front());
   if (numbers_ && !bounded && !largest_) {
-    AskForLargest();
+    AskForLargest(options);
   } else if (!Reckon()) {
     AskForBounds();
   }
@@ -70,14 +90,9 @@ bool Splitter::Reckon() {
   return true;
 }
 
-void Splitter::AskForLargest() {
+void Splitter::AskForLargest(const PagerOptions &options) {
   asking_largest_ = true;
-  ReadQuery query = query_;
-  query.where = whole_;
-  // NULL comes first, should there be one.
-  for (OrderItem &item : query.order)
-    item.descending = item.nulls_first = true;
-  probes_.push_back({std::move(query), {}});
+  probes_.push_back({LargestQuery(options), {}});
 }
 
 void Splitter::AskForBounds() {
@@ -106,9 +121,7 @@ void Splitter::TakeLargest(const Page &page) {
     rest_at_most_ = 0;
     return;
   }
-  Cell const &cell = page.Row(0)[0];
-  if (cell.kind == Cell::Kind::kNull) ThrowNullKey(query_.relation);
-  largest_ = WholeNumber(std::string(cell.data, cell.size));
+  largest_ = Largest(page, query_.relation);
   if (!Reckon()) AskForBounds();
 }
 

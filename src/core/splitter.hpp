@@ -18,6 +18,11 @@ class Splitter {
   // Longer keys are no bounds, nor are more than this together: they stand in the requests of the parts.
   static constexpr size_t kMaxKeyBytes = 200, kMaxBoundBytes = 600;
 
+  // What the row with the largest key is asked for by, as the last of the relation: NULL, should there be one.
+  static ReadQuery LargestQuery(const PagerOptions &options);
+  // The answer to that; nullopt when it is no whole number, or there is no row. Throws Error when it is NULL.
+  static std::optional<int64_t> Largest(const Page &page, const std::string &relation);
+
   // `rest` rows are thought to follow the pager's last key, which there must be; its next `skip` stay its own.
   // `largest` is the largest key of the relation, where known.
   Splitter(const Pager &pager, uint64_t rest, uint64_t skip, size_t parts, std::optional<int64_t> largest);
@@ -48,7 +53,7 @@ class Splitter {
   };
 
   bool Reckon();
-  void AskForLargest();
+  void AskForLargest(const PagerOptions &options);
   void AskForBounds();
   void TakeLargest(const Page &page);
   void TakeBounds();
@@ -56,8 +61,7 @@ class Splitter {
   uint64_t rest_, skip_;
   size_t parts_;
   std::optional<int64_t> largest_;
-  ReadQuery query_;               // keys of the rest, ascending, one row
-  std::vector<Condition> whole_;  // conditions of the relation alone
+  ReadQuery query_;  // keys of the rest, ascending, one row
   std::optional<Pager::Numbers> numbers_;
   uint64_t received_;
   bool asking_largest_ = false;

@@ -34,6 +34,14 @@ Streams::Streams(PagerOptions options, StreamOptions how, RowCap *cap)
     if (streams_[0]->pager.finished()) Close(streams_[0].get());
   }
   if (dropped_ > 0) row_limit_.reset();
+  want_largest_ = LargestPays();
+}
+
+// Not where the first page has room for all rows that are expected.
+bool Streams::LargestPays() const {
+  if (!how_.large || how_.parallel == 1 || parts_ > 1 || streams_.empty()) return false;
+  PagerOptions const &options = streams_.front()->pager.options();
+  return options.paging == Paging::kKeyset && options.key.size() == 1 && !options.expected;
 }
 
 void Streams::MakeParts(PagerOptions options) {
@@ -77,15 +85,29 @@ void Streams::Close(Stream *stream) {
 
 bool Streams::HasNext() {
   bool const begun = pages_ > 0 || !under_way_.empty();
-  if (under_way_.size() >= how_.parallel || (!more_ && begun)) return false;
+  if (under_way_.size() >= how_.parallel) return false;
+  if (AsksLargest()) return true;
+  if (!more_ && begun) return false;
   while (OpenPart())
     continue;
   FinishSplit();
   BeginSplit();
+  // Where the bounds could be reckoned at once.
+  FinishSplit();
   return (split_ != nullptr && split_->splitter.HasNext()) || Idle() != nullptr;
 }
 
+// While the first page is under way.
+bool Streams::AsksLargest() const noexcept {
+  return want_largest_ && !under_way_.empty() && pages_ == 0;
+}
+
 Ask Streams::Next(int64_t now_ms) {
+  if (AsksLargest()) {
+    want_largest_ = false;
+    largest_under_way_ = true;
+    return AskProbe(Splitter::LargestQuery(streams_.front()->pager.options()));
+  }
   if (split_ != nullptr && split_->splitter.HasNext()) return AskProbe(split_->splitter.Next());
   return AskPage(Idle(), now_ms);
 }
@@ -97,7 +119,7 @@ Streams::Stream *Streams::Idle() const noexcept {
 }
 
 Ask Streams::AskPage(Stream *stream, int64_t now_ms) {
-  bool const splitting = split_ != nullptr && split_->stream == stream;
+  bool const splitting = largest_under_way_ || (split_ != nullptr && split_->stream == stream);
   PageRequest request = stream->pager.Next(now_ms, splitting ? kSplitPage : UINT64_MAX);
   stream->under_way = true;
   under_way_.push_back({next_id_, stream, 0, 0});
@@ -110,8 +132,12 @@ Ask Streams::AskProbe(const ReadQuery &probe) {
   return {next_id_++, {BuildTarget(probe)}, probe, 0};
 }
 
+std::vector<Streams::UnderWay>::iterator Streams::FindUnderWay(size_t id) {
+  return std::find_if(under_way_.begin(), under_way_.end(), [id](const UnderWay &u) { return u.id == id; });
+}
+
 Streams::UnderWay Streams::TakeUnderWay(size_t id) {
-  auto const found = std::find_if(under_way_.begin(), under_way_.end(), [id](const UnderWay &u) { return u.id == id; });
+  auto const found = FindUnderWay(id);
   if (found == under_way_.end()) throw Error(sqlstate::kFdwError, "answer to no request");
   UnderWay const answered = *found;
   under_way_.erase(found);
@@ -124,9 +150,26 @@ void Streams::AskByName(size_t id) {
   stream->pager.AskByName();
 }
 
+// Whether there is anything to split is not known when the largest key is asked for; if so, it is asked for again.
+bool Streams::DoWithout(size_t id) {
+  auto const found = FindUnderWay(id);
+  if (found == under_way_.end() || found->stream != nullptr || found->split > 0) return false;
+  under_way_.erase(found);
+  largest_under_way_ = false;
+  return true;
+}
+
 std::optional<size_t> Streams::Received(size_t id, const Page &page, const std::optional<ContentRange> &range,
                                         uint64_t bytes, int64_t now_ms) {
   UnderWay const answered = TakeUnderWay(id);
+  if (answered.stream == nullptr && answered.split == 0) {
+    largest_under_way_ = false;
+    if (!streams_.empty()) {
+      Stream &whole = *streams_.front();
+      whole.largest = Splitter::Largest(page, whole.pager.options().query.relation);
+    }
+    return std::nullopt;
+  }
   if (answered.stream == nullptr) {
     // The range may be at its end before it is split.
     if (split_ == nullptr || answered.split != splits_) return std::nullopt;
@@ -165,7 +208,7 @@ bool Streams::Splittable(const Stream &stream) const {
 }
 
 void Streams::BeginSplit() {
-  if (split_ != nullptr || !pending_.empty() || streams_.size() >= how_.parallel) return;
+  if (split_ != nullptr || largest_under_way_ || !pending_.empty() || streams_.size() >= how_.parallel) return;
   Stream *largest = nullptr;
   for (auto const &stream : streams_) {
     if (Splittable(*stream) && (largest == nullptr || Rest(*stream) > Rest(*largest))) largest = stream.get();

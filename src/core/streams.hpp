@@ -16,6 +16,9 @@ namespace supabase {
 struct StreamOptions {
   size_t parallel = 1;   // requests under way at a time
   bool ordered = false;  // whether the rows must come in the order of the query
+  // Whether all rows are wanted, and so many are likely that they will be read in ranges of the key, which is a whole
+  // number: the largest is then asked for along with the first page, not after it.
+  bool large = false;
 };
 
 // A request that a scan wants sent.
@@ -60,6 +63,8 @@ class Streams {
   Ask Next(int64_t now_ms);
   // The answer to a request for whole rows was of no use: the same is asked for again, by the names of the columns.
   void AskByName(size_t id);
+  // There will be no answer to it. Whether the rows can be read all the same.
+  bool DoWithout(size_t id);
   // The answer to it. Returns the first row of the page that no page had before; nullopt when it is no page of the
   // relation. Throws as Pager does.
   std::optional<size_t> Received(size_t id, const Page &page, const std::optional<ContentRange> &range, uint64_t bytes,
@@ -86,12 +91,14 @@ class Streams {
   };
   struct UnderWay {
     size_t id;
-    Stream *stream;  // null for a probe
-    size_t probe, split;
+    Stream *stream;       // null for a probe
+    size_t probe, split;  // split 0: the probe for the largest key before any split
   };
 
   void MakeParts(PagerOptions options);
   bool OpenPart();
+  bool LargestPays() const;
+  bool AsksLargest() const noexcept;
   void Open(PagerOptions options, uint64_t expected, std::optional<int64_t> largest);
   void Close(Stream *stream);
   void BeginSplit();
@@ -99,6 +106,7 @@ class Streams {
   bool Splittable(const Stream &stream) const;
   static uint64_t Rest(const Stream &stream);
   uint64_t Skip(const Stream &stream) const;
+  std::vector<UnderWay>::iterator FindUnderWay(size_t id);
   UnderWay TakeUnderWay(size_t id);
   Stream *Idle() const noexcept;
   Ask AskPage(Stream *stream, int64_t now_ms);
@@ -116,6 +124,7 @@ class Streams {
   uint64_t received_ = 0;
   int dropped_ = 0;
   bool more_ = false, aggregates_ = false, was_cut_ = false;
+  bool want_largest_ = false, largest_under_way_ = false;  // before any split
   std::optional<FunctionSource> function_;
 };
 

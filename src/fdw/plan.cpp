@@ -34,6 +34,8 @@ constexpr double kPageRows = 1000.0;
 // An ordered scan that must page by offset reads its beginning again for every page; beyond ten full pages sorting here
 // is cheaper.
 constexpr int64 kMaxOffsetRows = 10'000;
+// Fewer are read in three or four of the largest pages: where such a scan is cut matters little.
+constexpr double kManyRowsLeast = 30'000.0;
 
 void ClassifyConditions(RelInfo *info, List *restrictions) {
   ListCell *cell;
@@ -190,6 +192,12 @@ void UseKey(const RelInfo *info, List **columns, List **key, List **order) {
       if (lfirst_int(column) == attno) *key = lappend_int(*key, foreach_current_index(column));
     }
   }
+}
+
+// LIMIT, cursors and EXISTS leave a fraction. What an outer row gives narrows the scan by what is not estimated here.
+PlanAll AllRows(const PlannerInfo *root, const RelInfo *info, bool parameterized) {
+  if (root->tuple_fraction > 0) return kSomeRows;
+  return !parameterized && info->transferred >= kManyRowsLeast ? kManyRows : kAllRows;
 }
 
 Path *MakeScanPath(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup, Cost total, List *pathkeys,
@@ -427,7 +435,7 @@ ForeignScan *GetForeignPlan(PlannerInfo *root, RelOptInfo *rel, Oid, ForeignPath
                          NIL,
                          NIL,
                          split.arguments,
-                         root->tuple_fraction <= 0,
+                         AllRows(root, info, outer != nullptr),
                          limited && key == NIL ? TopOf(info, columns, order) : kTopAtOnce};
   return make_foreignscan(tlist, split.local, rel->relid, expressions, MakePlanPrivate(&plan), NIL, split.remote,
                           outer_plan);

@@ -23,8 +23,15 @@ enum PlanPrivate {
   kPlanFunctions,   // Strings, aggregate function by column ("": none), of a plan whose rows are groups; NIL otherwise
   kPlanCounts,      // by column its own conditions (Lists of trees): each is a count of rows, asked for without any row
   kPlanArguments,   // of a function: (Integer column, Integer parameter or kNullValue) each
-  kPlanAll,         // Integer: whether all rows are wanted, as far as the planner knows
+  kPlanAll,         // Integer: a PlanAll
   kPlanTop,         // Integer: a PlanTop
+};
+
+// Whether all rows are wanted, as far as the planner knows.
+enum PlanAll {
+  kSomeRows,
+  kAllRows,
+  kManyRows,  // all, and so many that they will be read in ranges
 };
 
 // Whether the keys of the first rows may be asked for before the rows (core/top_keys.hpp).
@@ -41,7 +48,7 @@ struct ScanPlan {
   List *reasons;
   bool recheck, ordered;
   List *functions, *counts, *arguments;
-  bool all = false;
+  PlanAll all = kSomeRows;
   PlanTop top = kTopAtOnce;
 };
 List *MakePlanPrivate(const ScanPlan *plan);

@@ -16,6 +16,7 @@
 extern "C" {
 #include "access/sysattr.h"
 #include "catalog/heap.h"
+#include "catalog/pg_type_d.h"
 #include "common/int.h"
 #include "executor/executor.h"
 #include "parser/parsetree.h"
@@ -83,7 +84,7 @@ int64 RowLimit(ScanState *state, const Datum *values, const bool *isnull) {
 // tells it from others is in `query`.
 bool TakesAll(const ScanState *state, List **query) {
   if (state->groups || state->table->function != nullptr || state->table->fetch_size > 0 ||
-      PlanInteger(state, kPlanAll) == 0 || PlanInteger(state, kPlanAtMost) == 1) {
+      PlanInteger(state, kPlanAll) == kSomeRows || PlanInteger(state, kPlanAtMost) == 1) {
     return false;
   }
   *query = list_make2(PlanList(state, kPlanColumns), PlanList(state, kPlanConditions));
@@ -102,11 +103,18 @@ void SetExpected(ScanState *state) {
   });
 }
 
+bool KeyIsWholeNumber(const ScanState *state) {
+  if (state->key_count != 1) return false;
+  Oid const type = state->converters[state->key[0]].type;
+  return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
 void SetPaging(ScanState *state, int64 row_limit) {
   PagerOptions *options = &state->objects->options;
   int const at_most = PlanInteger(state, kPlanAtMost);
   int const fetch_size = state->table->fetch_size;
   bool const ordered = PlanInteger(state, kPlanOrdered) != 0;
+  bool const large = PlanInteger(state, kPlanAll) == kManyRows && KeyIsWholeNumber(state);
   int const *key = state->key;
   int const key_count = state->key_count;
   Guard([&] {
@@ -115,7 +123,7 @@ void SetPaging(ScanState *state, int64 row_limit) {
     options->fetch_size = static_cast<uint64_t>(fetch_size);
     options->row_limit = row_limit >= 0 ? std::optional<uint64_t>(row_limit) : std::nullopt;
     options->at_most = at_most >= 0 ? std::optional<uint64_t>(at_most) : std::nullopt;
-    state->objects->how = {static_cast<size_t>(state->table->max_parallel_requests), ordered};
+    state->objects->how = {static_cast<size_t>(state->table->max_parallel_requests), ordered, large};
   });
 }
 

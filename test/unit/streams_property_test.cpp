@@ -146,7 +146,7 @@ TEST(StreamsProperty, EveryRowOnceInAnyOrderOfAnswers) {
     const Remote remote{&table, RandomCap(random), RandomEstimate(random, expected.size()), !OneIn(random, 8),
                         OneIn(random, 2)};
     RowCap cap;
-    const StreamOptions how{Pick(random, 1, 8), OneIn(random, 8)};
+    const StreamOptions how{Pick(random, 1, 8), OneIn(random, 8), OneIn(random, 2)};
     ParallelScan scan(&random, Options(want), how, &cap);
     scan.Run(remote);
     EXPECT_EQ(Sorted(scan.got()), expected);
@@ -186,7 +186,7 @@ TEST(StreamsProperty, RowsThatStayComeOnceWhileOthersComeAndGo) {
     want.fetch_size = Pick(random, 1, 15);
     const Remote remote{&table, RandomCap(random), RandomEstimate(random, table.size()), true, OneIn(random, 2)};
     RowCap cap;
-    ParallelScan scan(&random, Options(want), {Pick(random, 2, 6), false}, &cap);
+    ParallelScan scan(&random, Options(want), {Pick(random, 2, 6), false, OneIn(random, 2)}, &cap);
     for (size_t steps = 0; !scan.finished() && !HasFailure(); steps++) {
       scan.Step(remote, 0);
       ASSERT_LT(steps, 50 * all.size());
