@@ -158,6 +158,13 @@ SELECT supabase_oauth_refresh_due('8 days') AS refreshed;
 SELECT supabase_oauth_refresh_due('1 minute') AS refreshed;
 SELECT generation, refresh_count, status FROM supabase_fdw.logins ORDER BY name;
 
+-- the owner's key is used, whatever key the one who asks has
+ALTER USER MAPPING FOR regress_app SERVER shop OPTIONS (SET api_key 'sb_publishable_of_nobody');
+SET ROLE regress_app;
+SELECT supabase_refresh_login('nightly', force => true) > now() AS valid;
+RESET ROLE;
+ALTER USER MAPPING FOR regress_app SERVER shop OPTIONS (SET api_key :'publishable_key');
+
 -- a refresh token got elsewhere
 CREATE TEMP TABLE elsewhere AS SELECT 'nonsense'::text AS token;
 SELECT supabase_sign_in('shop', refresh_token => token, save_as => 'other') FROM elsewhere;
