@@ -50,6 +50,7 @@ SampleState *MakeState(Relation relation) {
   auto *state = static_cast<SampleState *>(palloc0(sizeof(SampleState)));
   state->relation = relation;
   state->server = GetServerOptions(GetForeignTable(RelationGetRelid(relation))->serverid);
+  RequireProject(state->server);
   state->table = GetTableOptions(RelationGetRelid(relation), state->server);
   state->objects = Own<AnalyzeObjects>(CurrentMemoryContext);
   TupleDesc desc = RelationGetDescr(relation);

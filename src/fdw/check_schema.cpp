@@ -191,7 +191,7 @@ Datum supabase_check_schema(PG_FUNCTION_ARGS) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("server and local schema must not be null")));
   }
   Check check = {};
-  check.server = GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  check.server = GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kProject);
   check.local_schema = NameStr(*PG_GETARG_NAME(1));
   check.result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
   ListCell *cell;

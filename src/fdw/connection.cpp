@@ -87,7 +87,8 @@ void TraceAnswer(const AnswerTrace &answer) {
 
 void CheckHostAllowed(const Server *server) {
   if (Access(server)->covered) return;
-  bool const loopback = Guard([&] { return ParseBaseUrl("url", server->rest_url).IsLoopback(); });
+  const char *url = server->management ? server->management_url : server->rest_url;
+  bool const loopback = Guard([&] { return ParseBaseUrl("url", url).IsLoopback(); });
   if (loopback && server->superuser_owned) return;
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                   errmsg("host \"%s\" of server \"%s\" is not allowed", server->host, server->name),
@@ -96,7 +97,7 @@ void CheckHostAllowed(const Server *server) {
 }
 
 // What does not depend on which API is asked.
-static void FillLimits(Request *request, const Server *server, bool allow_private) {
+void FillLimits(Request *request, const Server *server, bool allow_private) {
   request->headers.clear();
   request->headers.emplace_back("Accept", "application/json");
   request->connect_timeout_ms = static_cast<int64_t>(server->connect_timeout * 1000);

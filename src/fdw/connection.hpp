@@ -37,6 +37,9 @@ bool AllowPrivate(const Server *server);
 // The same for the server's Auth API, which there must be, with the project's key.
 void FillAuthRequest(Request *request, const Server *server, const Secret &api_key, bool allow_private);
 
+// What these do about limits alone, which does not depend on which API is asked.
+void FillLimits(Request *request, const Server *server, bool allow_private);
+
 // Logs an answer when supabase_fdw.trace is on.
 void TraceAnswer(const AnswerTrace &answer);
 

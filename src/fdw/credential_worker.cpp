@@ -418,6 +418,7 @@ void AppendHex(StringInfo payload, bytea *bytes) {
 Server *CheckRefreshable(const StoredLogin *login) {
   CheckInstance(login);
   Server *server = GetServerOptions(GetForeignServerByName(login->server, false)->serverid);
+  RequireProject(server);
   if (server->auth_url == nullptr || strcmp(server->auth_url, login->origin) != 0) {
     ereport(ERROR,
             (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),

@@ -38,7 +38,7 @@ Datum ExpiryOrNull(int64_t expires_at, bool *isnull) {
 }
 
 const Server *ServerArgument(FunctionCallInfo fcinfo, int number) {
-  return PG_ARGISNULL(number) ? nullptr : GetServerByName(NameStr(*PG_GETARG_NAME(number)));
+  return PG_ARGISNULL(number) ? nullptr : GetServerByName(NameStr(*PG_GETARG_NAME(number)), ServerType::kProject);
 }
 
 }  // namespace

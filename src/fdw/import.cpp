@@ -217,6 +217,7 @@ List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {
                     errhint("IMPORT FOREIGN SCHEMA takes no options.")));
   }
   Server *server = GetServerOptions(server_id);
+  RequireProject(server);
   const RemoteSchema *schema = FetchSchema(server, statement->remote_schema);
 
   for (const std::string &reason : schema->left_out) {

@@ -255,7 +255,7 @@ void ReadCall(FunctionCallInfo fcinfo, Import *import) {
     if (!PG_ARGISNULL(i)) continue;
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("server and local schema must not be null")));
   }
-  import->server = GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  import->server = GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kProject);
   import->local_schema = NameStr(*PG_GETARG_NAME(1));
   (void)get_namespace_oid(import->local_schema, false);
   import->remote_schema = PG_ARGISNULL(2) ? import->server->schema_name : text_to_cstring(PG_GETARG_TEXT_PP(2));

@@ -93,7 +93,7 @@ const Server *AuthServer(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(0)) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("argument \"server\" must not be null")));
   }
-  const Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  const Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kProject);
   if (server->auth_url == nullptr) {
     ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("server \"%s\" has no Auth API", server->name),
                     errdetail("Its address is that of a bare PostgREST."),

@@ -17,11 +17,21 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
+// api_key_id, access_token_id; the others name the secret by its name.
+bool NamesById(const char *option) {
+  return strcmp(option + strlen(option) - strlen("_id"), "_id") == 0;
+}
+
+// The option that holds the secret itself.
+const char *PlainOption(const char *option) {
+  return strncmp(option, "api_key", strlen("api_key")) == 0 ? "api_key" : "access_token";
+}
+
 [[noreturn]] void RefuseVault(const char *option, const char *value, Oid reader) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                  errmsg("no secret with %s \"%s\" in Supabase Vault", option + strlen("api_key_"), value),
+                  errmsg("no secret with %s \"%s\" in Supabase Vault", NamesById(option) ? "id" : "name", value),
                   errdetail("It was looked for as role \"%s\".", GetUserNameFromId(reader, true)),
-                  errhint("Look into vault.decrypted_secrets, or use the option api_key.")));
+                  errhint("Look into vault.decrypted_secrets, or use the option %s.", PlainOption(option))));
   pg_unreachable();
 }
 
@@ -45,7 +55,7 @@ void CheckVaultOwner(Oid secrets) {
            errdetail("It is not Supabase Vault's.")));
 }
 
-void CheckVault(Oid reader) {
+void CheckVault(const char *option, Oid reader) {
   Oid const schema = get_namespace_oid("vault", true);
   Oid const secrets = OidIsValid(schema) ? get_relname_relid("decrypted_secrets", schema) : InvalidOid;
   if (OidIsValid(secrets)) {
@@ -60,15 +70,15 @@ void CheckVault(Oid reader) {
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                   errmsg("Supabase Vault is not installed in this database"),
                   errdetail("There is no view vault.decrypted_secrets."),
-                  errhint("Use CREATE EXTENSION supabase_vault, or the option api_key in place of api_key_id and "
-                          "api_key_name.")));
+                  errhint("Use CREATE EXTENSION supabase_vault, or the option %s in place of %s_id and %s_name.",
+                          PlainOption(option), PlainOption(option), PlainOption(option))));
 }
 
 // Reads with the rights of `reader`; the end of the (sub)transaction takes them back when an error leaves.
 void ReadVault(const char *option, const char *value, Oid reader, Oid server_owner, Secret *key) {
-  CheckVault(reader);
-  if (server_owner != reader) CheckVault(server_owner);
-  bool const by_id = strcmp(option, "api_key_id") == 0;
+  CheckVault(option, reader);
+  if (server_owner != reader) CheckVault(option, server_owner);
+  bool const by_id = NamesById(option);
   Oid type = by_id ? UUIDOID : TEXTOID;
   Datum parameter = by_id ? DirectFunctionCall1(uuid_in, CStringGetDatum(value)) : CStringGetTextDatum(value);
   Oid user;
@@ -111,14 +121,18 @@ Mapping FindMapping(const Server *server, Oid role) {
 Mapping GetMapping(const Server *server, Oid role) {
   Mapping const mapping = FindMapping(server, role);
   if (!mapping.found) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-             errmsg("no user mapping for role \"%s\" and server \"%s\"", GetUserNameFromId(role, false), server->name),
-             errhint("Use CREATE USER MAPPING ... OPTIONS (api_key '...').")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+         errmsg("no user mapping for role \"%s\" and server \"%s\"", GetUserNameFromId(role, false), server->name),
+         errhint("Use CREATE USER MAPPING ... OPTIONS (%s '...').", server->management ? "access_token" : "api_key")));
   }
+  CheckOptionsFit(mapping.options, kMapping, server->management,
+                  OidIsValid(mapping.user) ? GetUserNameFromId(mapping.user, false) : "public");
   const char *origin = FindOption(mapping.options, "origin");
   if (origin != nullptr && !Guard([&] {
         std::string const url = ParseBaseUrl("origin", origin).Text();
+        if (server->management) return url == server->management_url;
         return url == server->rest_url || url + "/rest/v1" == server->rest_url;
       })) {
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -130,20 +144,30 @@ Mapping GetMapping(const Server *server, Oid role) {
   return mapping;
 }
 
-bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key) {
-  const char *api_key = FindOption(mapping.options, "api_key");
-  if (api_key != nullptr) {
-    Guard([&] { *key = Secret(api_key); });
+static bool ReadSecret(const Server *server, const Mapping &mapping, const char *const (&names)[3], Secret *secret) {
+  const char *plain = FindOption(mapping.options, names[0]);
+  if (plain != nullptr) {
+    Guard([&] { *secret = Secret(plain); });
     return true;
   }
-  for (const char *option : {"api_key_id", "api_key_name"}) {
+  for (const char *option : {names[1], names[2]}) {
     const char *value = FindOption(mapping.options, option);
     if (value == nullptr) continue;
     Oid const owner = GetForeignServer(server->id)->owner;
-    ReadVault(option, value, OidIsValid(mapping.user) ? mapping.user : owner, owner, key);
+    ReadVault(option, value, OidIsValid(mapping.user) ? mapping.user : owner, owner, secret);
     return true;
   }
   return false;
+}
+
+bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key) {
+  constexpr const char *kNames[] = {"api_key", "api_key_id", "api_key_name"};
+  return ReadSecret(server, mapping, kNames, key);
+}
+
+bool ReadAccessToken(const Server *server, const Mapping &mapping, Secret *token) {
+  constexpr const char *kNames[] = {"access_token", "access_token_id", "access_token_name"};
+  return ReadSecret(server, mapping, kNames, token);
 }
 
 bool FindApiKey(const Server *server, Oid role, Secret *key) {

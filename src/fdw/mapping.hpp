@@ -27,6 +27,8 @@ Mapping GetMapping(const Server *server, Oid role);
 // too. The mapping of PUBLIC can only be the owner's work, and is read with the owner's rights: so roles that may not
 // read the Vault, such as API roles, can use a key out of it.
 bool ReadApiKey(const Server *server, const Mapping &mapping, Secret *key);
+// The same of a mapping for the Management API: options access_token, access_token_id, access_token_name.
+bool ReadAccessToken(const Server *server, const Mapping &mapping, Secret *token);
 // Both in one, for a role that may have no mapping.
 bool FindApiKey(const Server *server, Oid role, Secret *key);
 

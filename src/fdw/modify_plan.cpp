@@ -381,7 +381,9 @@ int IsForeignRelUpdatable(Relation relation) {
 }
 
 const Table *TableOf(Oid table_id) {
-  return UseTable(table_id, UseServer(GetForeignServerIdByRelId(table_id)));
+  const Server *server = UseServer(GetForeignServerIdByRelId(table_id));
+  RequireProject(server);
+  return UseTable(table_id, server);
 }
 
 // The name under which a plan carries a column of a row's identity. The same name in two tables of an inheritance tree

@@ -1,9 +1,7 @@
 #include "fdw/option.hpp"
 
 #include <cstring>
-#include <string_view>
 
-#include "core/jwt.hpp"
 #include "core/url.hpp"
 
 #include "fdw/bridge.hpp"
@@ -12,316 +10,17 @@
 
 extern "C" {
 #include "access/genam.h"
-#include "catalog/pg_attribute.h"
 }
 
 namespace supabase::pg {
-
-extern "C" {
-PGDLLEXPORT Datum supabase_fdw_validator(PG_FUNCTION_ARGS);
-PG_FUNCTION_INFO_V1(supabase_fdw_validator);
-}
-
 namespace {
 
-enum Place : unsigned { kServer = 1, kMapping = 2, kTable = 4, kColumn = 8 };
-
-enum class Kind { kText, kSecret, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
-
-struct Option {
-  const char *name;
-  unsigned places;
-  Kind kind;
-  double min, max;      // kInt, kCost, kSeconds, kBytes
-  const char *choices;  // kChoice: separated by blanks
-};
-
-// A new option is a row. Ranges: a page above 1,000,000 rows exceeds what hosted projects can set as their cap;
-// costs up to what the planner takes for a forbidden path; timeouts up to an hour; an answer up to PostgreSQL's own
-// limit for one value (1 GB).
-constexpr Option kOptions[] = {
-    {"project_ref", kServer, Kind::kRef, 0, 0, nullptr},
-    {"url", kServer, Kind::kUrl, 0, 0, nullptr},
-    {"rest_url", kServer, Kind::kUrl, 0, 0, nullptr},
-    {"schema_name", kServer | kTable, Kind::kText, 0, 0, nullptr},
-    {"table_name", kTable, Kind::kText, 0, 0, nullptr},
-    {"rpc", kTable, Kind::kText, 0, 0, nullptr},
-    {"rpc_read_only", kTable, Kind::kBool, 0, 0, nullptr},
-    {"rpc_result", kTable, Kind::kChoice, 0, 0, "rows values value"},
-    {"rpc_argument", kColumn, Kind::kBool, 0, 0, nullptr},
-    {"column_name", kColumn, Kind::kText, 0, 0, nullptr},
-    {"key", kColumn, Kind::kBool, 0, 0, nullptr},
-    {"references", kColumn, Kind::kText, 0, 0, nullptr},
-    {"remote_type", kColumn, Kind::kText, 0, 0, nullptr},
-    {"fetch_size", kServer | kTable, Kind::kInt, 1, 1'000'000, nullptr},
-    {"max_parallel_requests", kServer | kTable, Kind::kInt, 1, 16, nullptr},
-    {"batch_size", kServer | kTable, Kind::kInt, 1, 100'000, nullptr},
-    {"updatable", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"truncatable", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"insert_mode", kTable, Kind::kChoice, 0, 0, "insert upsert ignore"},
-    {"on_conflict", kTable, Kind::kText, 0, 0, nullptr},
-    {"async_capable", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"text_ordering", kServer | kTable | kColumn, Kind::kBool, 0, 0, nullptr},
-    {"case_mapping", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"require_user_jwt", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"use_remote_estimate", kServer | kTable, Kind::kBool, 0, 0, nullptr},
-    {"fdw_startup_cost", kServer | kTable, Kind::kCost, 0, 1e10, nullptr},
-    {"fdw_tuple_cost", kServer | kTable, Kind::kCost, 0, 1e10, nullptr},
-    {"session_auth", kServer | kMapping, Kind::kChoice, 0, 0, "always ignore setter"},
-    {"aggregates", kServer, Kind::kChoice, 0, 0, "auto true false"},
-    {"forward_request_jwt", kServer, Kind::kBool, 0, 0, nullptr},
-    {"allow_insecure", kServer, Kind::kBool, 0, 0, nullptr},
-    {"connect_timeout", kServer, Kind::kSeconds, 0.001, 3600, nullptr},
-    {"request_timeout", kServer, Kind::kSeconds, 0.001, 3600, nullptr},
-    {"max_retries", kServer, Kind::kInt, 0, 10, nullptr},
-    {"max_response_size", kServer, Kind::kBytes, 1024, 1073741823, nullptr},
-    {"api_key", kMapping, Kind::kSecret, 0, 0, nullptr},
-    {"jwt", kMapping, Kind::kSecret, 0, 0, nullptr},
-    {"login", kMapping, Kind::kText, 0, 0, nullptr},
-    {"api_key_id", kMapping, Kind::kText, 0, 0, nullptr},
-    {"api_key_name", kMapping, Kind::kText, 0, 0, nullptr},
-    {"origin", kMapping, Kind::kUrl, 0, 0, nullptr},
-};
-
+constexpr char kManagementUrl[] = "https://api.supabase.com";
 // postgres_fdw's: a round trip, and a little for each row that is transferred.
 constexpr double kDefaultStartupCost = 100.0;
 constexpr double kDefaultTupleCost = 0.01;
 // Rows of an INSERT request: a fifth slower with a hundred, no faster with ten thousand.
 constexpr double kBatchSize = 1000;
-
-// Words that name a secret whatever the spelling; refused with their own message where every role can read options.
-constexpr const char *kSecretWords[] = {"key", "token", "secret", "password", "jwt", "credential", "auth"};
-
-unsigned PlaceOf(Oid catalog) {
-  switch (catalog) {
-    case ForeignServerRelationId:
-      return kServer;
-    case UserMappingRelationId:
-      return kMapping;
-    case ForeignTableRelationId:
-      return kTable;
-    case AttributeRelationId:
-      return kColumn;
-    default:
-      return 0;
-  }
-}
-
-const char *PlaceName(unsigned place) {
-  switch (place) {
-    case kServer:
-      return "server";
-    case kMapping:
-      return "user mapping";
-    case kTable:
-      return "foreign table";
-    case kColumn:
-      return "column";
-    default:
-      return "foreign-data wrapper";
-  }
-}
-
-const char *ValidNames(unsigned place) {
-  StringInfoData names;
-  initStringInfo(&names);
-  for (const Option &option : kOptions) {
-    if ((option.places & place) != 0) appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "", option.name);
-  }
-  return names.len > 0 ? names.data : "none";
-}
-
-[[noreturn]] void BadValue(const Option *option, const char *value, const char *hint) {
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-                  errmsg("invalid value for option \"%s\": \"%s\"", option->name, value), errhint("%s", hint)));
-  pg_unreachable();
-}
-
-void CheckNumber(const Option *option, const char *value, int unit_flags, const char *what) {
-  double number = 0;
-  const char *unit_hint = nullptr;
-  bool const whole = option->kind == Kind::kInt;
-  if (!parse_real(value, &number, unit_flags, &unit_hint) || number < option->min || number > option->max ||
-      (whole && number != static_cast<int>(number))) {
-    BadValue(option, value, psprintf("The value must be %s between %.10g and %.10g.", what, option->min, option->max));
-  }
-}
-
-const char *CommaList(const char *words) {
-  StringInfoData list;
-  initStringInfo(&list);
-  for (; *words != '\0'; words++) {
-    if (*words == ' ') appendStringInfoChar(&list, ',');
-    appendStringInfoChar(&list, *words);
-  }
-  return list.data;
-}
-
-void CheckChoice(const Option *option, const char *value) {
-  size_t const size = strlen(value);
-  for (const char *word = option->choices; word != nullptr; word = strchr(word, ' ')) {
-    while (*word == ' ')
-      word++;
-    if (strchr(value, ' ') == nullptr && strncmp(word, value, size) == 0 && (word[size] == ' ' || word[size] == '\0') &&
-        size > 0)
-      return;
-  }
-  BadValue(option, value, psprintf("Valid values are: %s.", CommaList(option->choices)));
-}
-
-void CheckSecret(const Option *option, const char *value) {
-  for (const char *c = value; *c != '\0'; c++) {
-    // A header value may hold visible ASCII only (RFC 9110 5.5); the value itself stays out of the message.
-    if (*c <= 0x20 || *c >= 0x7f) {
-      ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-                      errmsg("value of option \"%s\" contains a blank, a control character or a non-ASCII character",
-                             option->name)));
-    }
-  }
-  if (*value == '\0') {
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-                    errmsg("value of option \"%s\" must not be empty", option->name)));
-  }
-}
-
-void CheckValue(const Option *option, const char *value) {
-  bool flag;
-  switch (option->kind) {
-    case Kind::kText:
-      if (*value == '\0') BadValue(option, value, "The value must not be empty.");
-      break;
-    case Kind::kSecret:
-      CheckSecret(option, value);
-      break;
-    case Kind::kBool:
-      if (!parse_bool(value, &flag)) BadValue(option, value, "The value must be true or false.");
-      break;
-    case Kind::kInt:
-      CheckNumber(option, value, 0, "a whole number");
-      break;
-    case Kind::kCost:
-      CheckNumber(option, value, 0, "a number");
-      break;
-    case Kind::kSeconds:
-      CheckNumber(option, value, GUC_UNIT_S, "a time, in seconds when it has no unit,");
-      break;
-    case Kind::kBytes:
-      CheckNumber(option, value, GUC_UNIT_BYTE, "a size, in bytes when it has no unit,");
-      break;
-    case Kind::kChoice:
-      CheckChoice(option, value);
-      break;
-    case Kind::kUrl:
-      Guard([&] { ParseBaseUrl(option->name, value); });
-      break;
-    case Kind::kRef:
-      if (!Guard([&] { return IsProjectRef(value); })) {
-        BadValue(option, value,
-                 "A project reference is 20 lower-case letters, as in https://<project_ref>.supabase.co.");
-      }
-      break;
-  }
-}
-
-[[noreturn]] void RefuseSecret(const char *name, unsigned place) {
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                  errmsg("a secret cannot be an option of a %s: \"%s\"", PlaceName(place), name),
-                  errdetail("Every role can read the options of servers, foreign tables and columns."),
-                  errhint("Set it with CREATE USER MAPPING ... OPTIONS (api_key '...').")));
-  pg_unreachable();
-}
-
-[[noreturn]] void UnknownOption(const char *name, unsigned place) {
-  bool known = false;
-  for (const Option &option : kOptions)
-    known = known || (option.kind != Kind::kSecret && strcmp(option.name, name) == 0);
-  if (place != kMapping && !known) {
-    for (const char *word : kSecretWords) {
-      if (strcasestr(name, word) != nullptr) RefuseSecret(name, place);
-    }
-  }
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("invalid option \"%s\"", name),
-                  errhint("Valid options in this context are: %s.", ValidNames(place))));
-  pg_unreachable();
-}
-
-const Option *FindDefinition(const char *name, unsigned place) {
-  for (const Option &option : kOptions) {
-    if ((option.places & place) != 0 && strcmp(option.name, name) == 0) return &option;
-  }
-  return nullptr;
-}
-
-bool BoolOption(List *options, const char *name, bool otherwise) {
-  const char *value = FindOption(options, name);
-  bool result = otherwise;
-  if (value != nullptr) (void)parse_bool(value, &result);
-  return result;
-}
-
-double RealOption(List *options, const char *name, int unit_flags, double otherwise) {
-  const char *value = FindOption(options, name);
-  double result = otherwise;
-  if (value != nullptr) (void)parse_real(value, &result, unit_flags, nullptr);
-  return result;
-}
-
-// An address without TLS sends keys and tokens in the clear: only to this machine, unless a superuser says otherwise.
-void CheckScheme(List *options, const char *name) {
-  const char *value = FindOption(options, name);
-  if (value == nullptr) return;
-  bool const insecure = BoolOption(options, "allow_insecure", false);
-  bool const safe = Guard([&] {
-    BaseUrl const url = ParseBaseUrl(name, value);
-    return url.scheme == "https" || url.IsLoopback();
-  });
-  if (!safe && !insecure) {
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-                    errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-                    errdetail("Keys and tokens would be sent without encryption."),
-                    errhint("Use https, or have a superuser set allow_insecure 'true'.")));
-  }
-}
-
-void CheckServerOptions(List *options) {
-  const char *addresses[] = {"project_ref", "url", "rest_url"};
-  int given = 0;
-  for (const char *name : addresses)
-    given += FindOption(options, name) != nullptr ? 1 : 0;
-  if (given > 1) {
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                    errmsg("options \"project_ref\", \"url\" and \"rest_url\" exclude each other")));
-  }
-  if (BoolOption(options, "allow_insecure", false) && !superuser()) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be superuser to set option \"allow_insecure\"")));
-  }
-  CheckScheme(options, "url");
-  CheckScheme(options, "rest_url");
-}
-
-// At most one of these.
-void CheckExclusive(List *options, const char *first, const char *second) {
-  if (FindOption(options, first) == nullptr || FindOption(options, second) == nullptr) return;
-  ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-                  errmsg("options \"%s\" and \"%s\" exclude each other", first, second)));
-}
-
-void CheckMappingOptions(List *options) {
-  CheckExclusive(options, "jwt", "login");
-  CheckExclusive(options, "api_key", "api_key_id");
-  CheckExclusive(options, "api_key", "api_key_name");
-  CheckExclusive(options, "api_key_id", "api_key_name");
-}
-
-void CheckTableOptions(List *options) {
-  const char *function = FindOption(options, "rpc");
-  CheckExclusive(options, "rpc", "table_name");
-  for (const char *name : {"rpc_read_only", "rpc_result"}) {
-    if (function != nullptr || FindOption(options, name) == nullptr) continue;
-    ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME), errmsg("option \"%s\" needs the option \"rpc\"", name)));
-  }
-}
 
 // Splits the server's address into what requests and checks need.
 void SetAddress(Server *server, List *options) {
@@ -363,6 +62,27 @@ void SetAddress(Server *server, List *options) {
   }
 }
 
+// The Management API has one address; another one is a copy of it for tests, or a proxy before it.
+void SetManagementAddress(Server *server, List *options) {
+  const char *text = FindOption(options, "url");
+  if (text == nullptr) text = kManagementUrl;
+  size_t const size = strlen(text) + 32;
+  auto *url = static_cast<char *>(palloc0(size));
+  auto *host = static_cast<char *>(palloc0(size));
+  Guard([&] {
+    BaseUrl const base = ParseBaseUrl("url", text);
+    base.Text().copy(url, size - 1);
+    base.host.copy(host, size - 1);
+  });
+  server->management_url = url;
+  server->host = host;
+}
+
+bool FanoutOption(List *options, bool otherwise) {
+  const char *value = FindOption(options, "fanout");
+  return value == nullptr ? otherwise : strcmp(value, "require_qual") == 0;
+}
+
 SessionAuth SessionAuthOption(List *options) {
   const char *value = FindOption(options, "session_auth");
   if (value == nullptr || strcmp(value, "always") == 0) return SessionAuth::kAlways;
@@ -386,6 +106,20 @@ const char *FindOption(List *options, const char *name) {
   return nullptr;
 }
 
+bool BoolOption(List *options, const char *name, bool otherwise) {
+  const char *value = FindOption(options, name);
+  bool result = otherwise;
+  if (value != nullptr) (void)parse_bool(value, &result);
+  return result;
+}
+
+double RealOption(List *options, const char *name, int unit_flags, double otherwise) {
+  const char *value = FindOption(options, name);
+  double result = otherwise;
+  if (value != nullptr) (void)parse_real(value, &result, unit_flags, nullptr);
+  return result;
+}
+
 Server *GetServerOptions(Oid server_id) {
   ForeignServer *foreign = GetForeignServer(server_id);
   List *options = foreign->options;
@@ -396,15 +130,18 @@ Server *GetServerOptions(Oid server_id) {
   server->management = strcmp(type, "management") == 0;
   server->superuser_owned = superuser_arg(foreign->owner);
   server->access = static_cast<HostAccess *>(palloc0(sizeof(HostAccess)));
-  if (server->management) {
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("server \"%s\" has type \"management\", which this version cannot query", server->name)));
-  }
-  if (strcmp(type, "project") != 0) {
+  if (!server->management && strcmp(type, "project") != 0) {
     ereport(ERROR, (errcode(ERRCODE_FDW_ERROR), errmsg("server \"%s\" has the unknown type \"%s\"", server->name, type),
                     errhint("Valid types are: project, management.")));
   }
-  SetAddress(server, options);
+  CheckOptionsFit(options, kServer, server->management, server->name);
+  if (server->management) {
+    SetManagementAddress(server, options);
+    server->destructive = BoolOption(options, "destructive", false);
+    server->require_qual = FanoutOption(options, false);
+  } else {
+    SetAddress(server, options);
+  }
   const char *schema = FindOption(options, "schema_name");
   server->schema_name = schema != nullptr ? schema : "public";
   server->fetch_size = static_cast<int>(RealOption(options, "fetch_size", 0, 0));
@@ -421,8 +158,23 @@ Server *GetServerOptions(Oid server_id) {
   return server;
 }
 
-// Walks pg_foreign_server for servers of this wrapper that are projects. Returns how many, and the last one's OID.
-static int FindProjectServers(Oid *last) {
+void RequireProject(const Server *server) {
+  if (!server->management) return;
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                  errmsg("server \"%s\" has type \"management\", which cannot be used here", server->name),
+                  errhint("Use a server of type \"project\".")));
+}
+
+void RequireManagement(const Server *server) {
+  if (server->management) return;
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                  errmsg("server \"%s\" has type \"project\", which cannot be used here", server->name),
+                  errhint("Use a server of type \"management\".")));
+}
+
+// Walks pg_foreign_server for servers of this wrapper that are projects, or that are not. Returns how many, and the
+// last one's OID.
+static int FindServers(bool management, Oid *last) {
   Oid const wrapper = get_foreign_data_wrapper_oid("supabase_fdw", true);
   Relation relation = table_open(ForeignServerRelationId, AccessShareLock);
   SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, nullptr, 0, nullptr);
@@ -433,7 +185,7 @@ static int FindProjectServers(Oid *last) {
     if (form->srvfdw != wrapper) continue;
     bool isnull;
     Datum const type = heap_getattr(tuple, Anum_pg_foreign_server_srvtype, RelationGetDescr(relation), &isnull);
-    if (!isnull && strcmp(TextDatumGetCString(type), "management") == 0) continue;
+    if (management != (!isnull && strcmp(TextDatumGetCString(type), "management") == 0)) continue;
     count++;
     *last = form->oid;
   }
@@ -444,7 +196,7 @@ static int FindProjectServers(Oid *last) {
 
 int CountProjectServers() {
   Oid last = InvalidOid;
-  return FindProjectServers(&last);
+  return FindServers(false, &last);
 }
 
 static void CheckUsage(const ForeignServer *server) {
@@ -456,7 +208,13 @@ static void CheckUsage(const ForeignServer *server) {
   if (result != ACLCHECK_OK) aclcheck_error(result, OBJECT_FOREIGN_SERVER, server->servername);
 }
 
-Server *GetServerByName(const char *name) {
+static Server *RequireType(Server *server, ServerType type) {
+  if (type == ServerType::kProject) RequireProject(server);
+  if (type == ServerType::kManagement) RequireManagement(server);
+  return server;
+}
+
+Server *GetServerByName(const char *name, ServerType type) {
   if (name != nullptr) {
     ForeignServer *foreign = GetForeignServerByName(name, false);
     ForeignDataWrapper *wrapper = GetForeignDataWrapper(foreign->fdwid);
@@ -465,14 +223,16 @@ Server *GetServerByName(const char *name) {
               (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("server \"%s\" is not a server of supabase_fdw", name)));
     }
     CheckUsage(foreign);
-    return GetServerOptions(foreign->serverid);
+    return RequireType(GetServerOptions(foreign->serverid), type);
   }
+  bool const management = type == ServerType::kManagement;
   Oid id = InvalidOid;
-  int const count = FindProjectServers(&id);
+  int const count = FindServers(management, &id);
   if (count != 1) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the server must be named"),
-                    errdetail("The database has %d project servers.", count)));
+                    errdetail("The database has %d %s servers.", count, management ? "management" : "project")));
   }
+  CheckUsage(GetForeignServer(id));
   return GetServerOptions(id);
 }
 
@@ -503,6 +263,9 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   ForeignServer *foreign_server = GetForeignServer(foreign->serverid);
   auto *table = static_cast<Table *>(palloc0(sizeof(Table)));
   table->id = table_id;
+  CheckOptionsFit(foreign->options, kTable, server->management, get_rel_name(table_id));
+  table->resource = FindOption(foreign->options, "resource");
+  table->require_qual = FanoutOption(foreign->options, server->require_qual);
   const char *schema = FindOption(foreign->options, "schema_name");
   const char *name = FindOption(foreign->options, "table_name");
   SetFunction(table, foreign->options);
@@ -537,6 +300,7 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
     Form_pg_attribute attribute = TupleDescAttr(desc, i);
     if (attribute->attisdropped) continue;
     List *options = GetForeignColumnOptions(table_id, static_cast<AttrNumber>(i + 1));
+    CheckOptionsFit(options, kColumn, server->management, NameStr(attribute->attname));
     Column *column = &table->columns[i];
     const char *remote = FindOption(options, "column_name");
     column->name = remote != nullptr ? remote : pstrdup(NameStr(attribute->attname));
@@ -550,31 +314,6 @@ Table *GetTableOptions(Oid table_id, const Server *server) {
   }
   table_close(relation, NoLock);
   return table;
-}
-
-// VALIDATOR of the wrapper: called for every CREATE and ALTER with the whole new list of options.
-Datum supabase_fdw_validator(PG_FUNCTION_ARGS) {
-  // Whatever is wrong with it: the statement may hold a secret, in the right place or in a wrong one.
-  StatementHider hider;
-  hider.Push();
-  List *options = untransformRelOptions(PG_GETARG_DATUM(0));
-  unsigned const place = PlaceOf(PG_GETARG_OID(1));
-  ListCell *cell;
-  foreach (cell, options) {
-    auto *def = static_cast<DefElem *>(lfirst(cell));
-    const Option *option = FindDefinition(def->defname, place);
-    if (option == nullptr) UnknownOption(def->defname, place);
-    const char *value = defGetString(def);
-    if (option->kind != Kind::kSecret && Guard([&] { return LooksLikeSecret(value); })) {
-      RefuseSecret(def->defname, place);
-    }
-    CheckValue(option, value);
-  }
-  if (place == kServer) CheckServerOptions(options);
-  if (place == kTable) CheckTableOptions(options);
-  if (place == kMapping) CheckMappingOptions(options);
-  hider.Pop();
-  PG_RETURN_VOID();
 }
 
 }  // namespace supabase::pg

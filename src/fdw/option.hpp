@@ -18,12 +18,16 @@ struct HostAccess {
   bool listed;          // it names the host itself
 };
 
+// A server of one type has the fields of both that are not said to be the other's.
 struct Server {
   Oid id;
   const char *name;
-  bool management;  // TYPE 'management'
+  bool management;  // TYPE 'management': the Management API; else a project
   bool superuser_owned;
-  const char *rest_url;   // "https://host/rest/v1", where tables are; the PostgREST root
+  const char *management_url;  // of the Management API: "https://api.supabase.com"; NULL for a project
+  bool destructive;            // likewise, as the next: what cannot be undone is permitted
+  bool require_qual;           // option fanout: a query without project_ref does not visit every project
+  const char *rest_url;   // "https://host/rest/v1", where tables are; the PostgREST root; NULL for the Management API
   const char *rest_path;  // its path part, for EXPLAIN: "/rest/v1" or ""
   const char *auth_url;   // "https://host/auth/v1"; NULL for a bare PostgREST, which has no Auth
   const char *auth_path;  // its path part
@@ -63,6 +67,8 @@ struct Table {
   Oid id;
   const char *schema_name;
   const char *table_name;  // or the function's name
+  const char *resource;    // of the Management API's catalogue; NULL for a project's table
+  bool require_qual;       // option fanout of a table of the Management API
   const char *function;    // option rpc; NULL for a table or view
   bool function_read_only;
   FunctionResult function_result;
@@ -84,20 +90,35 @@ struct Table {
   Column *columns;  // by attribute number - 1; dropped columns have a NULL name
 };
 
+// Where an option may stand.
+enum Place : unsigned { kServer = 1, kMapping = 2, kTable = 4, kColumn = 8 };
+
+// Raises HV00D for an option that servers of this type do not have. The validator is not told the type, so this is
+// checked when options are used; `name` is what has them, for the message.
+void CheckOptionsFit(List *options, Place place, bool management, const char *name);
+
 // Effective options, palloc'd in the current memory context. Raise HV00N-class errors for a server without an address.
+// A server may be of either type.
 Server *GetServerOptions(Oid server_id);
 Table *GetTableOptions(Oid table_id, const Server *server);
 // The same from a cache of the backend, which forgets what a catalog change may concern. They live as long as the
 // current memory context.
 const Server *UseServer(Oid server_id);
 const Table *UseTable(Oid table_id, const Server *server);
-// By name, or the only project server of the database when `name` is NULL.
-Server *GetServerByName(const char *name);
+// What a caller is made for. Raise 0A000 for a server of the other type.
+void RequireProject(const Server *server);
+void RequireManagement(const Server *server);
+// By name, or the only server of that type of the database when `name` is NULL. Raises 0A000 for one of another type,
+// 42501 when the role has no USAGE on it.
+enum class ServerType { kProject, kManagement, kAny };
+Server *GetServerByName(const char *name, ServerType type);
 
 // How many project servers of this wrapper the database has.
 int CountProjectServers();
 
-// One option of a list, or NULL.
+// One option of a list, or NULL; as a value, which the validator has seen.
 const char *FindOption(List *options, const char *name);
+bool BoolOption(List *options, const char *name, bool otherwise);
+double RealOption(List *options, const char *name, int unit_flags, double otherwise);
 
 }  // namespace supabase::pg

@@ -360,6 +360,7 @@ void GetForeignRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id) {
   auto *info = static_cast<RelInfo *>(palloc0(sizeof(RelInfo)));
   rel->fdw_private = info;
   const Server *server = UseServer(rel->serverid);
+  RequireProject(server);
   info->deparse = {root, rel, server, UseTable(table_id, server), NIL, nullptr};
   for (int i = 0; i < info->deparse.table->natts; i++) {
     const Column *column = &info->deparse.table->columns[i];

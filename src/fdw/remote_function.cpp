@@ -62,7 +62,7 @@ const char *JsonArgument(FunctionCallInfo fcinfo, int number, const char *otherw
 // The server of argument 0, ready to be asked: USAGE, host and credential of the acting role are checked.
 Server *OpenServer(FunctionCallInfo fcinfo, Credential *credential) {
   RefuseNull(fcinfo, 0, "server");
-  Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kProject);
   CheckHostAllowed(server);
   ResolveCredential(server, GetUserId(), server->require_user_jwt ? Actor::kRequiredUser : Actor::kUser, credential);
   return server;
@@ -192,7 +192,7 @@ Datum supabase_request(PG_FUNCTION_ARGS) {
 
 // supabase_disconnect(server name) RETURNS boolean: connections are shared by all servers, and so is their end.
 Datum supabase_disconnect(PG_FUNCTION_ARGS) {
-  if (!PG_ARGISNULL(0)) (void)GetServerByName(NameStr(*PG_GETARG_NAME(0)));
+  if (!PG_ARGISNULL(0)) (void)GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kAny);
   Session *session = GetSession();
   bool const connected = session->connected();
   session->CloseIdle();

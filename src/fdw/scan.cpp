@@ -433,6 +433,7 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   node->fdw_state = state;
   Oid const table_id = TableEntry(node)->relid;
   state->server = UseServer(GetForeignServerIdByRelId(table_id));
+  RequireProject(state->server);
   state->table = UseTable(table_id, state->server);
   state->plan = plan->fdw_private;
   state->groups = plan->scan.scanrelid == 0;

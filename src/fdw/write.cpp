@@ -28,6 +28,7 @@ constexpr WriteKind kKinds[] = {WriteKind::kInserted, WriteKind::kUpdated, Write
 ScanState *MakeRows(Relation relation, List *returning, List *plan) {
   auto *rows = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
   rows->server = UseServer(GetForeignServerIdByRelId(RelationGetRelid(relation)));
+  RequireProject(rows->server);
   rows->table = UseTable(RelationGetRelid(relation), rows->server);
   rows->plan = plan != NIL ? plan : MakePlainScan(NIL, returning);
   rows->objects = Own<ScanObjects>(CurrentMemoryContext);
