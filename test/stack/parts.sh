@@ -351,3 +351,13 @@ start_management() {
 }
 
 wait_management() { wait_for management 20 curl -sf -m 5 -o /dev/null "http://127.0.0.1:$MANAGEMENT_PORT/_sim/clock"; }
+
+# Prism between a client and the simulator: a request or an answer that is not as described becomes an error
+start_contract() {
+  local from=$root/build/deps-contract/node_modules
+  [ -d "$from/@stoplight/prism-cli" ] || die 'run scripts/install-deps --contract first'
+  link_tree "$from" "$DIR/contract/node_modules"
+  launch contract "$NODE" "$DIR/contract/node_modules/@stoplight/prism-cli/dist/index.js" proxy --errors -h 127.0.0.1 \
+    -p "$CONTRACT_PORT" "$DIR/management/openapi.json" "http://127.0.0.1:$MANAGEMENT_PORT"
+  wait_for contract 60 curl -s -m 5 -o /dev/null "http://127.0.0.1:$CONTRACT_PORT/"
+}

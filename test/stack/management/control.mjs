@@ -49,7 +49,7 @@ function grants({ oauth }, method, body, query, [id, action]) {
 const simulatorToken = (oauth, value) => oauth.identity.tokens.get(value);
 
 function apps({ oauth }, method, body, query, [id]) {
-  if (method === 'POST') return appView(oauth.addApp({ scopes: [], redirect_uris: [], name: 'app', ...body }), true);
+  if (method === 'POST' && !id) return appView(oauth.addApp({ scopes: [], redirect_uris: [], name: 'app', ...body }), true);
   if (!id) return { apps: [...oauth.apps.values()].map((app) => appView(app, false)) };
   const app = oauth.apps.get(id) ?? refuse(404, 'no such app');
   if (body.scopes) app.scopes = new Set(body.scopes);
