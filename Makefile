@@ -90,6 +90,8 @@ $(CORE_OBJS): $(OBJ_DIR)/%.o: src/%.cpp Makefile
 $(FDW_OBJS): $(OBJ_DIR)/%.o: src/%.cpp Makefile
 	@mkdir -p $(@D)
 	$(CXX) $(FDW_FLAGS) -c -o $@ $<
+$(OBJ_DIR)/core/catalogue.o: CXX_FLAGS += -DCATALOGUE_FILE='"src/core/catalogue.json"'
+$(OBJ_DIR)/core/catalogue.o: src/core/catalogue.json
 supabase_fdw.so: exports.map
 -include $(OBJS:.o=.d)
 

@@ -346,6 +346,10 @@ void Session::Impl::Finish(Transfer::Impl *transfer, CURLcode code) noexcept {
   attempt.sent = exchange.sent();
   attempt.permanent = exchange.permanent();
   attempt.retry_after = exchange.response().Header("retry-after");
+  // The Management API's name for it.
+  if (attempt.retry_after.empty() && attempt.status == 429) {
+    attempt.retry_after = exchange.response().Header("x-ratelimit-reset");
+  }
   attempt.remote_code = exchange.RemoteCode();
   const double uniform = static_cast<double>(random()) / (static_cast<double>(std::mt19937::max()) + 1);
   const int64_t delay = RetryDelay(attempt, uniform, static_cast<int64_t>(time(nullptr)));
@@ -474,7 +478,13 @@ std::unique_ptr<Transfer> Session::Send(Request request) {
   impl_->transfers.reserve(impl_->transfers.size() + 1);
   std::unique_ptr<Transfer> result(new Transfer(std::move(owned)));  // its destructor cleans up when Start throws
   impl_->transfers.push_back(transfer);
-  impl_->StartNow(transfer);
+  if (transfer->request.delay_ms > 0) {
+    transfer->attempt = -1;  // StartDue counts
+    transfer->retry_at = Now() + transfer->request.delay_ms * kNanosecondsPerMs;
+    impl_->Arm();
+  } else {
+    impl_->StartNow(transfer);
+  }
   return result;
 }
 

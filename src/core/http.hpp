@@ -64,7 +64,7 @@ class Session {
   int fd() const noexcept;
   HttpSettings &settings() noexcept;
   // Throws Error for a request that must not be sent: bad bytes in a header value (CR, LF, NUL), a scheme that is not
-  // allowed. On a connection that is open the request has left when this returns.
+  // allowed. On a connection that is open the request has left when this returns, unless it is to wait (delay_ms).
   std::unique_ptr<Transfer> Send(Request request);
   // Moves on what is ready; never blocks, never throws. All signals are blocked while libcurl may start a resolver
   // thread, so that it inherits a full mask and no PostgreSQL signal handler runs there.

@@ -26,6 +26,7 @@ struct Request {
 
   int64_t connect_timeout_ms = 10'000;
   int64_t total_timeout_ms = 60'000;           // of one attempt
+  int64_t delay_ms = 0;                        // before the first one
   int max_retries = 3;                         // attempts after the first
   uint64_t max_response_bytes = 256ULL << 20;  // decoded
   // The stored credential that the Authorization comes from, and its generation: when the server refuses it (401), the

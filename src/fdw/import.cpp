@@ -35,7 +35,9 @@ struct ColumnText {
   const char *references;  // NULL for none
 };
 
-bool Wanted(const ImportForeignSchemaStmt *statement, const char *table) {
+}  // namespace
+
+bool IsImported(const ImportForeignSchemaStmt *statement, const char *table) {
   if (statement->list_type == FDW_IMPORT_SCHEMA_ALL) return true;
   bool listed = false;
   ListCell *cell;
@@ -44,6 +46,8 @@ bool Wanted(const ImportForeignSchemaStmt *statement, const char *table) {
   }
   return listed == (statement->list_type == FDW_IMPORT_SCHEMA_LIMIT_TO);
 }
+
+namespace {
 
 // Name parts of a type that only the remote is known to have: [schema.]name[(typmod)][[]], each part possibly quoted.
 struct TypeParts {
@@ -210,14 +214,14 @@ Oid ParseType(const char *text, int32 *typmod) {
 }
 
 List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {
+  Server *server = GetServerOptions(server_id);
+  if (server->management) return ImportManagementSchema(statement, server);
   ListCell *cell;
   foreach (cell, statement->options) {
     ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
                     errmsg("invalid option \"%s\"", static_cast<DefElem *>(lfirst(cell))->defname),
                     errhint("IMPORT FOREIGN SCHEMA takes no options.")));
   }
-  Server *server = GetServerOptions(server_id);
-  RequireProject(server);
   const RemoteSchema *schema = FetchSchema(server, statement->remote_schema);
 
   for (const std::string &reason : schema->left_out) {
@@ -226,7 +230,7 @@ List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id) {
   List *commands = NIL;
   for (const RemoteTable &table : schema->tables) {
     const char *name = Text(table.name);
-    if (!Wanted(statement, name)) continue;
+    if (!IsImported(statement, name)) continue;
     commands = lappend(commands, CreateTable(&table, name, server, statement));
   }
   return commands;

@@ -32,6 +32,11 @@ inline bool IsUsableKey(const RemoteTable &table, const RemoteColumn &column) {
   return column.is_key && (!table.is_view || table.writable);
 }
 
+// Whether LIMIT TO or EXCEPT lets the table be imported.
+bool IsImported(const ImportForeignSchemaStmt *statement, const char *table);
+// For a server of type 'management' (management_import.cpp).
+List *ImportManagementSchema(ImportForeignSchemaStmt *statement, const Server *server);
+
 // FdwRoutine callback.
 List *ImportForeignSchema(ImportForeignSchemaStmt *statement, Oid server_id);
 

@@ -2,16 +2,11 @@
 
 #include "core/seeded.hpp"
 
-#include "fdw/analyze.hpp"
 #include "fdw/auth.hpp"
 #include "fdw/credential_store.hpp"
-#include "fdw/import.hpp"
-#include "fdw/modify.hpp"
-#include "fdw/plan.hpp"
-#include "fdw/scan.hpp"
+#include "fdw/routine.hpp"
 #include "fdw/settings.hpp"
 #include "fdw/transaction.hpp"
-#include "fdw/upper.hpp"
 
 namespace supabase::pg {
 
@@ -76,42 +71,7 @@ void _PG_init(void) {
 }
 
 Datum supabase_fdw_handler(PG_FUNCTION_ARGS) {
-  FdwRoutine *routine = makeNode(FdwRoutine);
-  routine->GetForeignRelSize = GetForeignRelSize;
-  routine->GetForeignPaths = GetForeignPaths;
-  routine->GetForeignPlan = GetForeignPlan;
-  routine->GetForeignUpperPaths = GetForeignUpperPaths;
-  routine->BeginForeignScan = BeginForeignScan;
-  routine->IterateForeignScan = IterateForeignScan;
-  routine->ReScanForeignScan = ReScanForeignScan;
-  routine->EndForeignScan = EndForeignScan;
-  routine->IsForeignPathAsyncCapable = IsForeignPathAsyncCapable;
-  routine->ForeignAsyncRequest = ForeignAsyncRequest;
-  routine->ForeignAsyncConfigureWait = ForeignAsyncConfigureWait;
-  routine->ForeignAsyncNotify = ForeignAsyncNotify;
-  routine->ExplainForeignScan = ExplainForeignScan;
-  routine->IsForeignRelUpdatable = IsForeignRelUpdatable;
-  routine->AddForeignUpdateTargets = AddForeignUpdateTargets;
-  routine->PlanForeignModify = PlanForeignModify;
-  routine->BeginForeignModify = BeginForeignModify;
-  routine->ExecForeignInsert = ExecForeignInsert;
-  routine->ExecForeignBatchInsert = ExecForeignBatchInsert;
-  routine->GetForeignModifyBatchSize = GetForeignModifyBatchSize;
-  routine->ExecForeignUpdate = ExecForeignUpdate;
-  routine->ExecForeignDelete = ExecForeignDelete;
-  routine->EndForeignModify = EndForeignModify;
-  routine->BeginForeignInsert = BeginForeignInsert;
-  routine->EndForeignInsert = EndForeignInsert;
-  routine->ExplainForeignModify = ExplainForeignModify;
-  routine->PlanDirectModify = PlanDirectModify;
-  routine->BeginDirectModify = BeginDirectModify;
-  routine->IterateDirectModify = IterateDirectModify;
-  routine->EndDirectModify = EndDirectModify;
-  routine->ExplainDirectModify = ExplainDirectModify;
-  routine->ExecForeignTruncate = ExecForeignTruncate;
-  routine->AnalyzeForeignTable = AnalyzeForeignTable;
-  routine->ImportForeignSchema = ImportForeignSchema;
-  PG_RETURN_POINTER(routine);
+  PG_RETURN_POINTER(MakeRoutine());
 }
 
 }  // namespace supabase::pg
