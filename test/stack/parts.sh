@@ -160,7 +160,7 @@ make_certificates() {
     openssl req -x509 -new -key ca.key -sha256 -days 30 -subj '/CN=supabase_fdw test CA' \
       -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign,cRLSign' -out ca.pem
     openssl req -new -key server.key -subj '/CN=localhost' -out server.csr
-    printf '%s\n' 'subjectAltName=DNS:localhost,IP:127.0.0.1' 'extendedKeyUsage=serverAuth' \
+    printf '%s\n' 'subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:api.supabase.com,DNS:*.supabase.co' 'extendedKeyUsage=serverAuth' \
       'basicConstraints=CA:FALSE' >server.ext
     openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -sha256 -days 30 \
       -extfile server.ext -out server.pem
@@ -315,4 +315,49 @@ sign_up() {
   printf -v "$1_ID" %s "$(openssl base64 -d -A <<<"$payload" | json_field sub)"
   local id=$1_ID
   [[ ${!id} =~ ^[0-9a-f-]{36}$ ]] || die "Auth gave no token for $2"
+}
+
+# ---- Management API ------------------------------------------------------------
+
+# What the simulator has to know; it holds the keys of the project
+management_conf() {
+  cat <<CONF
+{
+  "ports": {"plain": $MANAGEMENT_PORT, "tls": $MANAGEMENT_TLS_PORT, "internet": $INTERNET_PORT, "gateway": $GATEWAY_PORT},
+  "certificate": "$DIR/tls/server.pem", "key": "$DIR/tls/server.key",
+  "token": "$MANAGEMENT_TOKEN",
+  "oauth": {"client_id": "$MANAGEMENT_CLIENT_ID", "client_secret": "$MANAGEMENT_CLIENT_SECRET",
+    "redirect_uri": "$MANAGEMENT_REDIRECT_URI"},
+  "keys": {"publishable": "$PUBLISHABLE_KEY", "secret": "$SECRET_KEY", "anon": "$ANON_JWT", "service": "$SERVICE_JWT",
+    "jwt_secret": "$JWT_SECRET"},
+  "database": {"host": "$DIR/sock", "port": $REMOTE_PORT}
+}
+CONF
+}
+
+start_management() {
+  local code=$DIR/management
+  MANAGEMENT_TOKEN=sbp_$(openssl rand -hex 20)
+  MANAGEMENT_CLIENT_ID=$(</proc/sys/kernel/random/uuid)
+  MANAGEMENT_CLIENT_SECRET=sba_$(openssl rand -hex 20)
+  MANAGEMENT_REDIRECT_URI=http://127.0.0.1:8675/callback
+  # copied here for its imports to be found in DIR/node_modules
+  mkdir -p "$code"
+  cp -R "$here/management/." "$code"
+  chmod -R a+rX "$code"
+  (umask 077 && management_conf >"$code/config.json")
+  [ "$(id -u)" != 0 ] || chown "$server_user:" "$code/config.json"
+  launch management "$NODE" "$code/server.mjs" "$code/config.json"
+}
+
+wait_management() { wait_for management 20 curl -sf -m 5 -o /dev/null "http://127.0.0.1:$MANAGEMENT_PORT/_sim/clock"; }
+
+# Prism between a client and the simulator: a request or an answer that is not as described becomes an error
+start_contract() {
+  local from=$root/build/deps-contract/node_modules
+  [ -d "$from/@stoplight/prism-cli" ] || die 'run scripts/install-deps --contract first'
+  link_tree "$from" "$DIR/contract/node_modules"
+  launch contract "$NODE" "$DIR/contract/node_modules/@stoplight/prism-cli/dist/index.js" proxy --errors -h 127.0.0.1 \
+    -p "$CONTRACT_PORT" "$DIR/management/openapi.json" "http://127.0.0.1:$MANAGEMENT_PORT"
+  wait_for contract 60 curl -s -m 5 -o /dev/null "http://127.0.0.1:$CONTRACT_PORT/"
 }
