@@ -44,6 +44,7 @@ GRANT USAGE ON SCHEMA supabase_fdw TO PUBLIC;
 
 -- The tokens are encrypted before they get here. None of these tables is part of a dump: two databases that use one
 -- refresh token destroy the session it belongs to.
+-- What all of them have comes first, in one order: the code reads these columns by number.
 CREATE TABLE supabase_fdw.logins (
   name            name PRIMARY KEY,
   id              uuid NOT NULL UNIQUE,
@@ -52,12 +53,9 @@ CREATE TABLE supabase_fdw.logins (
   server          name NOT NULL,
   origin          text NOT NULL,
   instance        text NOT NULL,
-  user_id         text,
-  email           text,
-  role            text,
+  generation      bigint NOT NULL,
   access_token    bytea,
   refresh_token   bytea NOT NULL,
-  generation      bigint NOT NULL,
   expires_at      timestamptz,
   refreshed_at    timestamptz,
   refresh_count   bigint NOT NULL DEFAULT 0,
@@ -66,9 +64,69 @@ CREATE TABLE supabase_fdw.logins (
   attempts        integer NOT NULL DEFAULT 0,
   attempted_at    timestamptz,
   next_attempt_at timestamptz,
-  last_error      text
+  last_error      text,
+  user_id         text,
+  email           text,
+  role            text
 );
 COMMENT ON TABLE supabase_fdw.logins IS 'stored sessions of projects'' users, tokens encrypted; for their owner role only';
+
+CREATE TABLE supabase_fdw.oauth_grants (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  generation      bigint NOT NULL,
+  access_token    bytea,
+  refresh_token   bytea,
+  expires_at      timestamptz,
+  refreshed_at    timestamptz,
+  refresh_count   bigint NOT NULL DEFAULT 0,
+  status          text NOT NULL DEFAULT 'active'
+                  CHECK (status IN ('active', 'refreshing', 'ambiguous', 'needs_reauthorization', 'revoked')),
+  attempts        integer NOT NULL DEFAULT 0,
+  attempted_at    timestamptz,
+  next_attempt_at timestamptz,
+  last_error      text,
+  app             name NOT NULL
+);
+COMMENT ON TABLE supabase_fdw.oauth_grants IS 'what users granted to OAuth apps, tokens encrypted; for their owner role only';
+
+CREATE TABLE supabase_fdw.oauth_apps (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  generation      bigint NOT NULL,
+  client_secret   bytea NOT NULL,
+  client_id       text NOT NULL,
+  redirect_uri    text NOT NULL
+);
+COMMENT ON TABLE supabase_fdw.oauth_apps IS 'OAuth apps of the Management API, secrets encrypted; for their owner role only';
+
+-- The name is a digest of the state that the authorization server gives back.
+CREATE TABLE supabase_fdw.oauth_pending (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  generation      bigint NOT NULL,
+  code_verifier   bytea NOT NULL,
+  app             name NOT NULL,
+  redirect_uri    text NOT NULL,
+  expires_at      timestamptz NOT NULL,
+  used_at         timestamptz
+);
+COMMENT ON TABLE supabase_fdw.oauth_pending IS 'authorizations that were begun, verifiers encrypted; for their owner role only';
 
 CREATE TABLE supabase_fdw.credential_audit (
   at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -82,7 +140,8 @@ CREATE TABLE supabase_fdw.credential_audit (
 COMMENT ON TABLE supabase_fdw.credential_audit IS
   'what was done with stored credentials: when, by which role, and the first digits of the token''s SHA-256';
 
-REVOKE ALL ON supabase_fdw.logins, supabase_fdw.credential_audit FROM PUBLIC;
+REVOKE ALL ON supabase_fdw.logins, supabase_fdw.oauth_grants, supabase_fdw.oauth_apps, supabase_fdw.oauth_pending,
+  supabase_fdw.credential_audit FROM PUBLIC;
 
 -- security_barrier: a condition of the caller's must not see a row before it is known to be his.
 CREATE VIEW supabase_fdw.saved_logins WITH (security_barrier) AS
@@ -95,6 +154,17 @@ WHERE pg_catalog.pg_has_role(l.owner, 'USAGE')
 COMMENT ON VIEW supabase_fdw.saved_logins IS 'the stored logins that the current role may use';
 REVOKE ALL ON supabase_fdw.saved_logins FROM PUBLIC;
 GRANT SELECT ON supabase_fdw.saved_logins TO PUBLIC;
+
+CREATE VIEW supabase_fdw.grants WITH (security_barrier) AS
+SELECT g.name, g.app, pg_catalog.pg_get_userbyid(g.owner) AS owner, g.status, g.expires_at, g.refreshed_at,
+       g.refresh_count, g.last_error
+FROM supabase_fdw.oauth_grants g
+WHERE pg_catalog.pg_has_role(g.owner, 'USAGE')
+   OR EXISTS (SELECT FROM pg_catalog.unnest(g.grantees) r
+              WHERE r IN (SELECT oid FROM pg_catalog.pg_roles) AND pg_catalog.pg_has_role(r, 'USAGE'));
+COMMENT ON VIEW supabase_fdw.grants IS 'the OAuth grants that the current role may use';
+REVOKE ALL ON supabase_fdw.grants FROM PUBLIC;
+GRANT SELECT ON supabase_fdw.grants TO PUBLIC;
 
 CREATE FUNCTION supabase_sign_in(server name, email text DEFAULT NULL, password text DEFAULT NULL,
                                  is_local boolean DEFAULT false, save_as name DEFAULT NULL,
@@ -125,6 +195,51 @@ CREATE FUNCTION supabase_revoke_login(login name, grantee name) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_revoke_login(name, name) IS 'take back what supabase_grant_login gave';
 
+CREATE FUNCTION supabase_oauth_create_app(name name, client_id text, client_secret text, redirect_uri text, server name DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_create_app(name, text, text, text, name) IS 'register an OAuth app of the Management API, or change one';
+
+CREATE FUNCTION supabase_oauth_drop_app(name name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_drop_app(name) IS 'forget an OAuth app that has no grants';
+
+CREATE FUNCTION supabase_oauth_authorize_url(app name, return_to text DEFAULT NULL, organization_slug text DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_authorize_url(name, text, text) IS 'where a users browser is to go to grant access to an OAuth app';
+
+CREATE FUNCTION supabase_oauth_exchange(code text, state text, save_as name DEFAULT NULL,
+                        OUT grant_name name, OUT expires_at timestamptz, OUT return_to text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_exchange(text, text, name) IS 'store the grant that an authorization came to';
+
+CREATE FUNCTION supabase_oauth_refresh(grant_name name, force boolean DEFAULT false) RETURNS timestamptz
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_refresh(name, boolean) IS 'refresh an OAuth grant when it is due; when it expires now';
+
+CREATE FUNCTION supabase_oauth_revoke(grant_name name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_revoke(name) IS 'end an OAuth grant, at the server and here';
+
+CREATE FUNCTION supabase_oauth_drop_grant(grant_name name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_oauth_drop_grant(name) IS 'forget an OAuth grant without telling the server';
+
+CREATE FUNCTION supabase_grant_oauth_app(app name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_grant_oauth_app(name, name) IS 'let a role authorize with an OAuth app';
+
+CREATE FUNCTION supabase_revoke_oauth_app(app name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_revoke_oauth_app(name, name) IS 'take back what supabase_grant_oauth_app gave';
+
+CREATE FUNCTION supabase_grant_oauth_grant(grant_name name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_grant_oauth_grant(name, name) IS 'let a role use an OAuth grant';
+
+CREATE FUNCTION supabase_revoke_oauth_grant(grant_name name, grantee name) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_revoke_oauth_grant(name, name) IS 'take back what supabase_grant_oauth_grant gave';
+
 CREATE FUNCTION supabase_rotate_keys() RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_rotate_keys() IS
@@ -137,6 +252,17 @@ REVOKE EXECUTE ON FUNCTION supabase_oauth_refresh_due(interval) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_grant_login(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_revoke_login(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_rotate_keys() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_create_app(name, text, text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_drop_app(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_authorize_url(name, text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_exchange(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_refresh(name, boolean) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_revoke(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_oauth_drop_grant(name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_grant_oauth_app(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_app(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_grant_oauth_grant(name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_grant(name, name) FROM PUBLIC;
 
 -- Functions for remote data --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr char kJson[] = "application/json";
 constexpr size_t kMaxAnswerBytes = 1 << 20;
 constexpr size_t kMaxMessageBytes = 300;
 constexpr int64_t kDefaultLifetime = 300;
@@ -25,48 +26,6 @@ constexpr std::string_view kDeadCodes[] = {
     "session_not_found", "session_expired",         "user_not_found",
     "user_banned",
 };
-
-// An object of strings, in memory that is wiped (RFC 8259, section 7).
-Secret MakeObject(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  size_t size = 2;
-  for (const auto &[name, value] : members)
-    size += name.size() + 6 + 6 * value.size();
-  Secret text;
-  char *out = text.Allocate(size);
-  const char *start = out;
-  const auto put = [&out](std::string_view part) { out = std::copy(part.begin(), part.end(), out); };
-  for (const auto &[name, value] : members) {
-    put(out == start ? "{\"" : ",\"");
-    put(name);
-    put("\":\"");
-    for (char const c : value) {
-      auto const byte = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') *out++ = '\\';
-      if (byte >= 0x20) {
-        *out++ = c;
-        continue;
-      }
-      put("\\u00");
-      *out++ = kHex[byte >> 4];
-      *out++ = kHex[byte & 15];
-    }
-    put("\"");
-  }
-  put("}");
-  return Secret(text.Reveal().substr(0, static_cast<size_t>(out - start)));
-}
-
-void Post(std::string_view path, Secret body, Request *request) {
-  request->method = "POST";
-  request->url += path;
-  request->label = "POST " + request->label + std::string(path.substr(0, path.find('?')));
-  request->idempotent = false;
-  // Whether to ask again is for the holder of the refresh token to decide, who first writes down that it was asked.
-  request->max_retries = 0;
-  request->headers.emplace_back("Content-Type", "application/json");
-  request->secret_body = std::move(body);
-}
 
 std::string Text(const Json &object, const char *name) {
   auto const found = object.find(name);
@@ -102,8 +61,8 @@ std::string ErrorMessage(const Json &object) {
 bool IsDead(const Json &object) {
   std::string const code = ErrorCode(object);
   if (std::find(std::begin(kDeadCodes), std::end(kDeadCodes), code) != std::end(kDeadCodes)) return true;
-  // What a text that cannot be a refresh token gets.
-  return code == "validation_failed" && ErrorMessage(object).find("efresh") != std::string::npos;
+  // What a text that cannot be a refresh token gets; and the Management API's errors have a message only.
+  return (code == "validation_failed" || code.empty()) && ErrorMessage(object).find("efresh") != std::string::npos;
 }
 
 [[noreturn]] void Invalid(const char *detail) {
@@ -168,16 +127,58 @@ void ReadPair(const Json &object, TokenPair *pair) {
 
 }  // namespace
 
+Secret MakeSecretObject(std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  size_t size = 2;
+  for (const auto &[name, value] : members)
+    size += name.size() + 6 + 6 * value.size();
+  Secret text;
+  char *out = text.Allocate(size);
+  const char *start = out;
+  const auto put = [&out](std::string_view part) { out = std::copy(part.begin(), part.end(), out); };
+  for (const auto &[name, value] : members) {
+    put(out == start ? "{\"" : ",\"");
+    put(name);
+    put("\":\"");
+    for (char const c : value) {
+      auto const byte = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\') *out++ = '\\';
+      if (byte >= 0x20) {
+        *out++ = c;
+        continue;
+      }
+      put("\\u00");
+      *out++ = kHex[byte >> 4];
+      *out++ = kHex[byte & 15];
+    }
+    put("\"");
+  }
+  put("}");
+  return Secret(text.Reveal().substr(0, static_cast<size_t>(out - start)));
+}
+
+void FillPost(std::string_view path, const char *content_type, Secret body, Request *request) {
+  request->method = "POST";
+  request->url += path;
+  request->label = "POST " + request->label + std::string(path.substr(0, path.find('?')));
+  request->idempotent = false;
+  // Whether to ask again is for the holder of the refresh token to decide, who first writes down that it was asked.
+  request->max_retries = 0;
+  request->headers.emplace_back("Content-Type", content_type);
+  request->secret_body = std::move(body);
+}
+
 void FillPasswordGrant(std::string_view email, std::string_view password, Request *request) {
-  Post("/token?grant_type=password", MakeObject({{"email", email}, {"password", password}}), request);
+  FillPost("/token?grant_type=password", kJson, MakeSecretObject({{"email", email}, {"password", password}}), request);
 }
 
 void FillRefreshGrant(const Secret &refresh_token, Request *request) {
-  Post("/token?grant_type=refresh_token", MakeObject({{"refresh_token", refresh_token.Reveal()}}), request);
+  FillPost("/token?grant_type=refresh_token", kJson, MakeSecretObject({{"refresh_token", refresh_token.Reveal()}}),
+           request);
 }
 
 void FillSignOut(const Secret &access_token, Request *request) {
-  Post("/logout?scope=local", Secret(), request);
+  FillPost("/logout?scope=local", kJson, Secret(), request);
   request->secret_headers.emplace_back("Authorization", Secret::Join("Bearer ", access_token.Reveal()));
 }
 
@@ -185,7 +186,7 @@ TokenAnswer ReadTokenAnswer(Response *answer, TokenPair *pair) {
   Response &response = *answer;
   Json object = ParseObject(response);
   // 201 is what the Management API's token endpoint gives.
-  if ((response.status == 200 || response.status == 201) && object.is_object() && !IsDead(object)) {
+  if (response.status >= 200 && response.status < 300 && object.is_object() && !IsDead(object)) {
     AnswerWipe const wipe(&object, &response.body);
     ReadPair(object, pair);
     return TokenAnswer::kTokens;

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "error.hpp"
 #include "jwt.hpp"
@@ -21,6 +23,11 @@ void FillPasswordGrant(std::string_view email, std::string_view password, Reques
 void FillRefreshGrant(const Secret &refresh_token, Request *request);
 // POST /logout?scope=local: ends the session that the access token belongs to, no other one of that user.
 void FillSignOut(const Secret &access_token, Request *request);
+
+// What these and OAuth requests are made of: a POST that is never repeated by itself; a JSON object of strings, in
+// memory that is wiped (RFC 8259, section 7).
+void FillPost(std::string_view path, const char *content_type, Secret body, Request *request);
+Secret MakeSecretObject(std::initializer_list<std::pair<std::string_view, std::string_view>> members);
 
 struct TokenPair {
   Secret access;

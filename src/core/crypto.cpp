@@ -2,8 +2,10 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 
@@ -122,6 +124,17 @@ std::string Sha256(std::string_view text) {
   return digest;
 }
 
+std::string HmacSha256(std::string_view key, std::string_view text) {
+  ErrorMark const mark;
+  std::string digest(32, '\0');
+  unsigned int size = 0;
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Bytes(text), text.size(),
+           reinterpret_cast<unsigned char *>(digest.data()), &size) == nullptr) {
+    Fail("compute HMAC-SHA-256");
+  }
+  return digest;
+}
+
 std::string Hex(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -157,6 +170,27 @@ bool DecodeBase64(std::string_view text, Secret *bytes) {
   // EVP_DecodeBlock also takes blanks around the text and bits that are not zero behind the end.
   if (EncodeBase64(result.Reveal()).Reveal() != text) return false;
   *bytes = result;
+  return true;
+}
+
+std::string EncodeBase64Url(std::string_view bytes) {
+  std::string text(EncodeBase64(bytes).Reveal());
+  while (!text.empty() && text.back() == '=')
+    text.pop_back();
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+bool DecodeBase64Url(std::string_view text, std::string *bytes) {
+  if (text.find_first_of("+/=") != std::string_view::npos) return false;
+  std::string plain(text);
+  std::replace(plain.begin(), plain.end(), '-', '+');
+  std::replace(plain.begin(), plain.end(), '_', '/');
+  plain.append((4 - plain.size() % 4) % 4, '=');
+  Secret decoded;
+  if (!DecodeBase64(plain, &decoded)) return false;
+  *bytes = decoded.Reveal();
   return true;
 }
 

@@ -31,11 +31,17 @@ std::string RandomBytes(size_t size);
 
 std::string Sha256(std::string_view text);
 std::string Hex(std::string_view bytes);
+// RFC 2104 with SHA-256.
+std::string HmacSha256(std::string_view key, std::string_view text);
 
 // RFC 4648, section 4, with padding.
 Secret EncodeBase64(std::string_view bytes);
 // False for anything that EncodeBase64 does not give.
 bool DecodeBase64(std::string_view text, Secret *bytes);
+
+// RFC 4648, section 5, without padding.
+std::string EncodeBase64Url(std::string_view bytes);
+bool DecodeBase64Url(std::string_view text, std::string *bytes);
 
 // A name of a secret for logs and audit rows: the first 8 hexadecimal digits of its SHA-256. Enough to tell two tokens
 // apart, of no use for guessing one that is random.

@@ -127,6 +127,13 @@ Secret Keyring::Open(const SealedPlace &place, std::string_view sealed) const {
   return secret;
 }
 
+std::string Keyring::Mac(uint32_t number, std::string_view purpose, std::string_view text) const {
+  const Secret *key = Find(number);
+  if (key == nullptr) return {};
+  Secret const derived(HmacSha256(key->Reveal(), purpose));
+  return HmacSha256(derived.Reveal(), text);
+}
+
 uint32_t KeyOf(std::string_view sealed) noexcept {
   if (sealed.size() < kHeaderBytes + kNonceBytes + kTagBytes || sealed.front() != kVersion) return 0;
   uint32_t number = 0;

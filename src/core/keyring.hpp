@@ -43,6 +43,10 @@ class Keyring {
   // more.
   Secret Open(const SealedPlace &place, std::string_view sealed) const;
 
+  // A signature over `text` that nobody without the key can make, by a key derived for this purpose; empty when the
+  // file does not have that key.
+  std::string Mac(uint32_t number, std::string_view purpose, std::string_view text) const;
+
  private:
   const Secret *Find(uint32_t number) const noexcept;
 

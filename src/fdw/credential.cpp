@@ -34,46 +34,49 @@ struct Opened {
 };
 std::map<std::string, Opened> *opened = nullptr;
 
-void OpenAccessToken(const StoredLogin *login, Secret *token) {
+void OpenAccessToken(const StoredCredential *stored, Secret *token) {
   bool const known = Guard([&] {
     if (opened == nullptr) opened = new std::map<std::string, Opened>();
-    auto const found = opened->find(login->name);
-    if (found == opened->end() || found->second.id != login->id || found->second.generation != login->generation) {
+    auto const found = opened->find(std::string(1, stored->kind->code) + stored->name);
+    if (found == opened->end() || found->second.id != stored->id || found->second.generation != stored->generation) {
       return false;
     }
     *token = found->second.token;
     return true;
   });
   if (known) return;
-  CheckInstance(login);
-  OpenToken(login, kAccessToken, token);
-  Guard([&] { (*opened)[login->name] = {login->id, login->generation, *token}; });
+  CheckInstance(stored);
+  OpenSecret(stored, kAccessToken, token);
+  Guard([&] {
+    (*opened)[std::string(1, stored->kind->code) + stored->name] = {stored->id, stored->generation, *token};
+  });
 }
 
 // In [-1, 1], the same for a session and a login, different between sessions.
-double Jitter(const StoredLogin *login) {
+double Jitter(const StoredCredential *stored) {
   uint32 const hash = hash_combine(DatumGetUInt32(hash_uint32(static_cast<uint32>(MyProcPid))),
-                                   DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char *>(login->id), 36)));
+                                   DatumGetUInt32(hash_any(reinterpret_cast<const unsigned char *>(stored->id), 36)));
   return 2.0 * hash / PG_UINT32_MAX - 1;
 }
 
-[[noreturn]] void RefuseDead(const StoredLogin *login) {
+[[noreturn]] void RefuseDead(const StoredCredential *stored) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                  errmsg("stored login \"%s\" needs to be signed in again", login->name),
-                  login->last_error != nullptr ? errdetail("%s", login->last_error) : 0,
-                  errhint("Use SELECT supabase_sign_in('%s', email, password, save_as => '%s').", login->server,
-                          login->name)));
+                  errmsg(stored->kind == &kLogins ? "%s \"%s\" needs to be signed in again"
+                                                  : "%s \"%s\" needs to be authorized again",
+                         stored->kind->noun, stored->name),
+                  stored->last_error != nullptr ? errdetail("%s", stored->last_error) : 0,
+                  errhint("Use SELECT %s.", CallForAnother(stored))));
   pg_unreachable();
 }
 
-[[noreturn]] void RefuseNotRefreshed(const StoredLogin *login) {
-  ereport(
-      ERROR,
-      (errcode(ERRCODE_CANNOT_CONNECT_NOW), errmsg("stored login \"%s\" could not be refreshed", login->name),
-       login->last_error != nullptr ? errdetail("%s", login->last_error) : 0,
-       login->times.next_attempt_at != 0 ? errhint("It will be tried again after %s.",
-                                                   timestamptz_to_str(FromMicroseconds(login->times.next_attempt_at)))
-                                         : 0));
+[[noreturn]] void RefuseNotRefreshed(const StoredCredential *stored) {
+  ereport(ERROR, (errcode(ERRCODE_CANNOT_CONNECT_NOW),
+                  errmsg("%s \"%s\" could not be refreshed", stored->kind->noun, stored->name),
+                  stored->last_error != nullptr ? errdetail("%s", stored->last_error) : 0,
+                  stored->times.next_attempt_at != 0
+                      ? errhint("It will be tried again after %s.",
+                                timestamptz_to_str(FromMicroseconds(stored->times.next_attempt_at)))
+                      : 0));
   pg_unreachable();
 }
 
@@ -83,10 +86,10 @@ const char *WhyNot() {
   return RefreshEnabled() ? nullptr : "setting";
 }
 
-[[noreturn]] void RefuseHere(const StoredLogin *login, const char *why) {
+[[noreturn]] void RefuseHere(const StoredCredential *stored, const char *why) {
   bool const standby = strcmp(why, "standby") == 0;
   ereport(ERROR, (errcode(standby ? ERRCODE_READ_ONLY_SQL_TRANSACTION : ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("access token of stored login \"%s\" has expired", login->name),
+                  errmsg("access token of %s \"%s\" has expired", stored->kind->noun, stored->name),
                   standby ? errdetail("A standby server cannot refresh it.")
                           : errdetail("The setting supabase_fdw.oauth_refresh is off."),
                   standby ? errhint("Refresh happens on the primary: SELECT supabase_oauth_refresh_due().")
@@ -96,84 +99,87 @@ const char *WhyNot() {
 
 // The row again. Everything that was checked of it was checked of this login, so one that has come in its place since
 // is not used.
-StoredLogin *LookAgain(const StoredLogin *login) {
-  StoredLogin *now = FindLogin(login->name);
-  if (now == nullptr) RefuseMissingLogin(login->name);
-  if (strcmp(now->id, login->id) != 0) {
+StoredCredential *LookAgain(const StoredCredential *stored) {
+  StoredCredential *now = FindCredential(*stored->kind, stored->name);
+  if (now == nullptr) RefuseMissing(*stored->kind, stored->name);
+  if (strcmp(now->id, stored->id) != 0) {
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("stored login \"%s\" was replaced meanwhile", login->name)));
+                    errmsg("%s \"%s\" was replaced meanwhile", stored->kind->noun, stored->name)));
   }
   return now;
 }
 
 // A worker that a session started and did not wait for may still be at work: its lock tells. Another one beside it
 // would only take a slot.
-void WaitForWorker(const StoredLogin *login) {
-  LOCKTAG const tag = LoginLock(login->id, LoginLockKind::kRefresh);
+void WaitForWorker(const StoredCredential *stored) {
+  LOCKTAG const tag = CredentialLock(stored->id, CredentialLockKind::kRefresh);
   (void)LockAcquire(&tag, ShareLock, false, false);
   (void)LockRelease(&tag, ShareLock, false);
 }
 
 // Starts a worker, or waits for the one that another session has started; with `alive` it does not wait for others, and
 // the login is as it was. NULL when there is no free worker. Errors leave the locks to the end of the transaction.
-StoredLogin *RefreshOnce(StoredLogin *login, Oid role, bool alive) {
+StoredCredential *RefreshOnce(StoredCredential *stored, Oid role, bool alive) {
   // Whoever finds a login due takes this lock before starting a worker, so that a hundred sessions start one.
-  LOCKTAG const tag = LoginLock(login->id, LoginLockKind::kLaunch);
-  if (LockAcquire(&tag, ExclusiveLock, false, alive) == LOCKACQUIRE_NOT_AVAIL) return login;
-  WaitForWorker(login);
-  StoredLogin *now = LookAgain(login);
-  bool const started = now->generation != login->generation || RefreshInWorker(now, role);
-  if (started) now = LookAgain(login);
+  LOCKTAG const tag = CredentialLock(stored->id, CredentialLockKind::kLaunch);
+  if (LockAcquire(&tag, ExclusiveLock, false, alive) == LOCKACQUIRE_NOT_AVAIL) return stored;
+  WaitForWorker(stored);
+  StoredCredential *now = LookAgain(stored);
+  bool const started = now->generation != stored->generation || RefreshInWorker(now, role);
+  if (started) now = LookAgain(stored);
   (void)LockRelease(&tag, ExclusiveLock, false);
   return started ? now : nullptr;
 }
 
 [[noreturn]] void RefuseNoWorker() {
   ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no free background worker slot"),
-                  errdetail("A stored login is refreshed by a background worker."),
+                  errdetail("Stored credentials are refreshed by a background worker."),
                   errhint("Increase the configuration parameter \"max_worker_processes\".")));
   pg_unreachable();
 }
 
 // One look at a login that is due. `alive`: its access token can still be used.
-StoredLogin *Refresh(StoredLogin *login, Oid role, bool alive) {
+StoredCredential *Refresh(StoredCredential *stored, Oid role, bool alive) {
   const char *why = WhyNot();
   if (why != nullptr) {
-    if (alive) return login;
-    RefuseHere(login, why);
+    if (alive) return stored;
+    RefuseHere(stored, why);
   }
-  if (login->times.next_attempt_at > NowMicroseconds() + kShortDelay) {
-    if (alive) return login;
-    RefuseNotRefreshed(login);
+  if (stored->times.next_attempt_at > NowMicroseconds() + kShortDelay) {
+    if (alive) return stored;
+    RefuseNotRefreshed(stored);
   }
-  (void)CheckRefreshable(login);
+  (void)CheckRefreshable(stored);
   // The worker would wait for this transaction's rows, and this session waits for the worker.
   if (StoreChangedHere()) {
-    if (alive) return login;
-    RefuseStoreChanged();
+    if (alive) return stored;
+    RefuseStoreChanged(*stored->kind);
   }
-  StoredLogin *now = RefreshOnce(login, role, alive);
+  StoredCredential *now = RefreshOnce(stored, role, alive);
   if (now == nullptr) {
-    if (alive) return login;
+    if (alive) return stored;
     RefuseNoWorker();
   }
   if (now->times.status == CredentialStatus::kDead) RefuseDead(now);
-  if (now->generation == login->generation && !alive) RefuseNotRefreshed(now);
+  if (now->generation == stored->generation && !alive) RefuseNotRefreshed(now);
   return now;
 }
 
-void CheckOrigin(const StoredLogin *login, const Server *server) {
-  if (server->auth_url != nullptr && strcmp(server->auth_url, login->origin) == 0) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-           errmsg("stored login \"%s\" is not for server \"%s\"", login->name, server->name),
-           errdetail("It was made at \"%s\". Nothing was sent.", login->origin),
-           errhint("Sign in at this server: supabase_sign_in('%s', email, password, save_as => ...).", server->name)));
+void CheckOrigin(const StoredCredential *stored, const Server *server) {
+  const char *address = AddressFor(*stored->kind, server);
+  if (address != nullptr && strcmp(address, stored->origin) == 0) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("%s \"%s\" is not for server \"%s\"", stored->kind->noun, stored->name, server->name),
+                  errdetail("It was made at \"%s\". Nothing was sent.", stored->origin),
+                  stored->kind == &kLogins
+                      ? errhint("Sign in at this server: supabase_sign_in('%s', email, password, save_as => ...).",
+                                server->name)
+                      : errhint("Authorize with an OAuth app of this server.")));
 }
 
-// "id role name", what a refused request needs to be renewed.
-void NameRenewal(const StoredLogin *login, Oid role, std::string *text) {
-  *text = std::string(login->id) + " " + std::to_string(role) + " " + login->name;
+// "kind, id role name", what a refused request needs to be renewed.
+void NameRenewal(const StoredCredential *stored, Oid role, std::string *text) {
+  *text = std::string(1, stored->kind->code) + stored->id + " " + std::to_string(role) + " " + stored->name;
 }
 
 struct Renewal {
@@ -183,12 +189,13 @@ struct Renewal {
 
 // A newer token for the refused request, or the refusal stands.
 void Renew(Session *session, Renewal *renewal, int64_t generation) {
+  const char *id = renewal->id.c_str() + 1;
   char *rest = nullptr;
-  Oid const role = static_cast<Oid>(strtoul(renewal->id.c_str() + kUuidText, &rest, 10));
-  StoredLogin *login = FindLogin(rest + 1);
-  StoredLogin *fresh = nullptr;
-  if (login != nullptr && strncmp(login->id, renewal->id.c_str(), kUuidText - 1) == 0 && MayUseLogin(login, role)) {
-    fresh = EnsureFresh(login, role, generation);
+  Oid const role = static_cast<Oid>(strtoul(id + kUuidText, &rest, 10));
+  StoredCredential *stored = FindCredential(KindOf(renewal->id[0]), rest + 1);
+  StoredCredential *fresh = nullptr;
+  if (stored != nullptr && strncmp(stored->id, id, kUuidText - 1) == 0 && MayUse(stored, role)) {
+    fresh = EnsureFresh(stored, role, generation);
   }
   if (fresh == nullptr || fresh->generation == generation) {
     session->GiveUp(renewal->id);
@@ -216,19 +223,19 @@ void RenewRefused(Session *session, const Request *refused) {
 
 }  // namespace
 
-StoredLogin *EnsureFresh(StoredLogin *login, Oid role, int64_t refused) {
-  if (login->times.status == CredentialStatus::kDead) RefuseDead(login);
+StoredCredential *EnsureFresh(StoredCredential *stored, Oid role, int64_t refused) {
+  if (stored->times.status == CredentialStatus::kDead) RefuseDead(stored);
   int64_t const now = NowMicroseconds();
-  if (refused != 0 && refused == login->generation) {
-    return MayForce(login->times, now) ? Refresh(login, role, false) : nullptr;
+  if (refused != 0 && refused == stored->generation) {
+    return MayForce(stored->times, now) ? Refresh(stored, role, false) : nullptr;
   }
-  if (!IsDue(login->times, now, Jitter(login))) return login;
-  return Refresh(login, role, IsAlive(login->times, now));
+  if (!IsDue(stored->times, now, Jitter(stored))) return stored;
+  return Refresh(stored, role, IsAlive(stored->times, now));
 }
 
-StoredLogin *RefreshNow(StoredLogin *login, Oid role) {
-  if (login->times.status == CredentialStatus::kDead) RefuseDead(login);
-  return Refresh(login, role, false);
+StoredCredential *RefreshNow(StoredCredential *stored, Oid role) {
+  if (stored->times.status == CredentialStatus::kDead) RefuseDead(stored);
+  return Refresh(stored, role, false);
 }
 
 bool TryOr(void (*action)(void *), void *argument) {
@@ -261,23 +268,35 @@ bool TryOr(void (*action)(void *), void *argument) {
   return done;
 }
 
+static StoredCredential *FindFresh(const StoredKind &kind, const Server *server, Oid role, const char *name) {
+  StoredCredential *stored = FindCredential(kind, name);
+  if (stored == nullptr) RefuseMissing(kind, name);
+  CheckMayUse(stored, role);
+  CheckOrigin(stored, server);
+  return EnsureFresh(stored, role, 0);
+}
+
+static void UseStored(const StoredCredential *stored, Oid role, Credential *credential) {
+  auto *token = Own<Secret>(CurrentMemoryContext);
+  OpenAccessToken(stored, token);
+  Guard([&] {
+    credential->authorization = Secret::Join("Bearer ", token->Reveal());
+    NameRenewal(stored, role, &credential->renewal_id);
+    credential->renewal_generation = stored->generation;
+  });
+}
+
 void UseLogin(const Server *server, Oid role, const char *name, const char *user_id, Credential *credential) {
-  StoredLogin *login = FindLogin(name);
-  if (login == nullptr) RefuseMissingLogin(name);
-  CheckMayUseLogin(login, role);
-  CheckOrigin(login, server);
-  login = EnsureFresh(login, role, 0);
-  if (user_id != nullptr && (login->user_id == nullptr || strcmp(login->user_id, user_id) != 0)) {
+  StoredCredential *stored = FindFresh(kLogins, server, role, name);
+  if (user_id != nullptr && (stored->user_id == nullptr || strcmp(stored->user_id, user_id) != 0)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                     errmsg("stored login \"%s\" is another user's by now", name), errhint("Sign in again.")));
   }
-  auto *token = Own<Secret>(CurrentMemoryContext);
-  OpenAccessToken(login, token);
-  Guard([&] {
-    credential->authorization = Secret::Join("Bearer ", token->Reveal());
-    NameRenewal(login, role, &credential->renewal_id);
-    credential->renewal_generation = login->generation;
-  });
+  UseStored(stored, role, credential);
+}
+
+void UseGrant(const Server *server, Oid role, const char *name, Credential *credential) {
+  UseStored(FindFresh(kGrants, server, role, name), role, credential);
 }
 
 void ForgetAccessTokens() {
@@ -285,9 +304,9 @@ void ForgetAccessTokens() {
   ForgetRenewed();
 }
 
-void LoginToken(const Server *server, StoredLogin *login, Secret *token) {
-  CheckOrigin(login, server);
-  OpenAccessToken(EnsureFresh(login, GetUserId(), 0), token);
+void LoginToken(const Server *server, StoredCredential *stored, Secret *token) {
+  CheckOrigin(stored, server);
+  OpenAccessToken(EnsureFresh(stored, GetUserId(), 0), token);
 }
 
 void PumpAndRenew(Session *session) {

@@ -18,15 +18,18 @@ struct Credential;
 // now. `user_id`: whose login it must be, else 28000; NULL: anybody's.
 void UseLogin(const Server *server, Oid role, const char *name, const char *user_id, Credential *credential);
 
+// Makes the OAuth grant the credential of a request to the Management API. Raises the same.
+void UseGrant(const Server *server, Oid role, const char *name, Credential *credential);
+
 // An access token of the login for a request to this server that is not a transfer to be renewed.
-void LoginToken(const Server *server, StoredLogin *login, Secret *token);
+void LoginToken(const Server *server, StoredCredential *login, Secret *token);
 
 // The login with an access token that can be used: refreshed when it is due, by whichever session comes first.
 // `refused` is the generation of an access token that the server refused, which counts as due; 0: none. NULL when such
 // a token was only just received, so that another refresh would not help.
-StoredLogin *EnsureFresh(StoredLogin *login, Oid role, int64_t refused);
+StoredCredential *EnsureFresh(StoredCredential *login, Oid role, int64_t refused);
 // Refreshes it now, due or not. Raises what EnsureFresh raises.
-StoredLogin *RefreshNow(StoredLogin *login, Oid role);
+StoredCredential *RefreshNow(StoredCredential *login, Oid role);
 
 // Does something in a subtransaction. What it raises is a WARNING here, and the result false; but not a cancel.
 bool TryOr(void (*action)(void *), void *argument);

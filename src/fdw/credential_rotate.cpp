@@ -28,26 +28,30 @@ bool IsOld(const struct varlena *sealed) {
   return key != ActiveKey();
 }
 
-bytea *Reseal(const StoredLogin *login, const char *column, bool present) {
-  if (!present) return nullptr;
-  auto *token = Own<Secret>(CurrentMemoryContext);
-  OpenToken(login, column, token);
-  return SealToken(login->id, login->origin, column, login->generation, token);
+bytea *Reseal(const StoredRow *row, int number) {
+  auto *secret = Own<Secret>(CurrentMemoryContext);
+  OpenSecret(row, row->kind->secrets[number], secret);
+  return SealSecret(row->id, row->origin, row->kind->secrets[number], row->generation, secret);
 }
 
 // A refresh that goes on at the same time wins: it has written with the first key already.
-bool Rotate(const StoredLogin *login) {
-  if (!IsOld(login->access) && !IsOld(login->refresh)) return false;
-  CheckInstance(login);
-  Parameter const parameters[] = {IdParameter(login->id), NumberParameter(login->generation),
-                                  BytesParameter(Reseal(login, kAccessToken, login->access != nullptr)),
-                                  BytesParameter(Reseal(login, kRefreshToken, true))};
-  if (ChangeStore(
-          "UPDATE supabase_fdw.logins SET access_token = $3, refresh_token = $4 WHERE id = $1 AND generation = $2",
-          parameters) != 1) {
-    return false;
+bool Rotate(const StoredRow *row) {
+  bool old = false;
+  for (struct varlena *sealed : row->sealed)
+    old = old || IsOld(sealed);
+  if (!old) return false;
+  CheckInstance(row);
+  StringInfoData set;
+  initStringInfo(&set);
+  Parameter parameters[2 + kMaxSecrets] = {IdParameter(row->id), NumberParameter(row->generation)};
+  int count = 2;
+  for (int i = 0; i < kMaxSecrets; i++) {
+    if (row->sealed[i] == nullptr) continue;
+    parameters[count++] = BytesParameter(Reseal(row, i));
+    appendStringInfo(&set, "%s%s = $%d", set.len > 0 ? ", " : "", row->kind->secrets[i], count);
   }
-  Audit(login->name, "rotate", GetUserId(), "ok", nullptr);
+  if (!UpdateRow(row, set.data, parameters, count)) return false;
+  Audit(*row->kind, row->name, "rotate", GetUserId(), "ok", nullptr);
   return true;
 }
 
@@ -61,8 +65,10 @@ Datum supabase_rotate_keys(PG_FUNCTION_ARGS) {
   PreventCommandIfReadOnly("supabase_rotate_keys()");
   int32 rotated = 0;
   ListCell *cell;
-  foreach (cell, AllLogins()) {
-    if (Rotate(static_cast<StoredLogin *>(lfirst(cell)))) rotated++;
+  for (const StoredKind *kind : kAllKinds) {
+    foreach (cell, StoredRows(*kind)) {
+      if (Rotate(static_cast<StoredRow *>(lfirst(cell)))) rotated++;
+    }
   }
   PG_RETURN_INT32(rotated);
 }

@@ -21,8 +21,8 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-// Columns of supabase_fdw.logins in the order of the extension's script.
-enum LoginColumn : AttrNumber {
+// Columns in the order of the extension's script. Those of every table:
+enum StoredColumn : AttrNumber {
   kName = 1,
   kId,
   kOwner,
@@ -30,13 +30,10 @@ enum LoginColumn : AttrNumber {
   kServer,
   kOrigin,
   kInstance,
-  kUserId,
-  kEmail,
-  kRole,
-  kAccess,
-  kRefresh,
   kGeneration,
-  kExpiresAt,
+  kFirstSecret,
+  // of logins and grants
+  kExpiresAt = kFirstSecret + 2,
   kRefreshedAt,
   kRefreshCount,
   kStatus,
@@ -44,6 +41,16 @@ enum LoginColumn : AttrNumber {
   kAttemptedAt,
   kNextAttemptAt,
   kLastError,
+  kUserId,
+  kGrantApp = kUserId,
+  // of apps
+  kClientId = kFirstSecret + 1,
+  kAppRedirectUri,
+  // of pending authorizations
+  kPendingApp = kFirstSecret + 1,
+  kPendingRedirectUri,
+  kPendingExpiresAt,
+  kUsedAt,
 };
 
 char *setting_key_file = nullptr;
@@ -63,23 +70,23 @@ struct Row {
   HeapTuple tuple;
   TupleDesc desc;
 
-  Datum Get(LoginColumn column, bool *isnull) const { return heap_getattr(tuple, column, desc, isnull); }
-  const char *Text(LoginColumn column) const {
+  Datum Get(StoredColumn column, bool *isnull) const { return heap_getattr(tuple, column, desc, isnull); }
+  const char *Text(StoredColumn column) const {
     bool isnull;
     Datum const value = Get(column, &isnull);
     return isnull ? nullptr : TextDatumGetCString(value);
   }
-  const char *NameAt(LoginColumn column) const {
+  const char *NameAt(StoredColumn column) const {
     bool isnull;
     Datum const value = Get(column, &isnull);
     return pstrdup(NameStr(*DatumGetName(value)));
   }
-  struct varlena *Bytes(LoginColumn column) const {
+  struct varlena *Bytes(StoredColumn column) const {
     bool isnull;
     Datum const value = Get(column, &isnull);
     return isnull ? nullptr : PG_DETOAST_DATUM_COPY(value);
   }
-  int64_t Time(LoginColumn column) const {
+  int64_t Time(StoredColumn column) const {
     bool isnull;
     Datum const value = Get(column, &isnull);
     return isnull ? 0 : ToMicroseconds(DatumGetTimestampTz(value));
@@ -96,35 +103,71 @@ List *Oids(Datum array) {
   return list;
 }
 
-StoredLogin *ReadRow(const Row &row) {
-  auto *login = static_cast<StoredLogin *>(palloc0(sizeof(StoredLogin)));
+void ReadCommon(const Row &row, const StoredKind &kind, StoredRow *stored) {
   bool isnull;
-  login->name = row.NameAt(kName);
-  (void)snprintf(login->id, sizeof login->id, "%s",
+  stored->kind = &kind;
+  stored->name = row.NameAt(kName);
+  (void)snprintf(stored->id, sizeof stored->id, "%s",
                  DatumGetCString(DirectFunctionCall1(uuid_out, row.Get(kId, &isnull))));
-  login->owner = DatumGetObjectId(row.Get(kOwner, &isnull));
-  login->grantees = Oids(row.Get(kGrantees, &isnull));
-  login->server = row.NameAt(kServer);
-  login->origin = row.Text(kOrigin);
-  login->instance = row.Text(kInstance);
-  login->user_id = row.Text(kUserId);
-  login->generation = DatumGetInt64(row.Get(kGeneration, &isnull));
-  login->attempts = DatumGetInt32(row.Get(kAttempts, &isnull));
-  login->attempted_at = row.Time(kAttemptedAt);
-  login->last_error = row.Text(kLastError);
-  login->access = row.Bytes(kAccess);
-  login->refresh = row.Bytes(kRefresh);
-  login->times.status = ParseStatus(row.Text(kStatus));
-  login->times.expires_at = login->access == nullptr ? 0 : row.Time(kExpiresAt);
-  login->times.refreshed_at = row.Time(kRefreshedAt);
-  login->times.next_attempt_at = row.Time(kNextAttemptAt);
-  return login;
+  stored->owner = DatumGetObjectId(row.Get(kOwner, &isnull));
+  stored->grantees = Oids(row.Get(kGrantees, &isnull));
+  stored->server = row.NameAt(kServer);
+  stored->origin = row.Text(kOrigin);
+  stored->instance = row.Text(kInstance);
+  stored->generation = DatumGetInt64(row.Get(kGeneration, &isnull));
+  for (int i = 0; i < kMaxSecrets && kind.secrets[i] != nullptr; i++)
+    stored->sealed[i] = row.Bytes(static_cast<StoredColumn>(kFirstSecret + i));
+}
+
+template <typename T>
+T *Make(const Row &row, const StoredKind &kind) {
+  auto *stored = static_cast<T *>(palloc0(sizeof(T)));
+  ReadCommon(row, kind, stored);
+  return stored;
+}
+
+void *ReadCredential(const Row &row, const StoredKind &kind) {
+  auto *stored = Make<StoredCredential>(row, kind);
+  bool isnull;
+  stored->attempts = DatumGetInt32(row.Get(kAttempts, &isnull));
+  stored->attempted_at = row.Time(kAttemptedAt);
+  stored->last_error = row.Text(kLastError);
+  if (&kind == &kLogins) {
+    stored->user_id = row.Text(kUserId);
+  } else {
+    stored->app = row.NameAt(kGrantApp);
+  }
+  stored->times.status = ParseStatus(row.Text(kStatus));
+  stored->times.expires_at = stored->sealed[0] == nullptr ? 0 : row.Time(kExpiresAt);
+  stored->times.refreshed_at = row.Time(kRefreshedAt);
+  stored->times.next_attempt_at = row.Time(kNextAttemptAt);
+  return stored;
+}
+
+void *ReadApp(const Row &row, const StoredKind &kind) {
+  auto *app = Make<StoredApp>(row, kind);
+  app->client_id = row.Text(kClientId);
+  app->redirect_uri = row.Text(kAppRedirectUri);
+  return app;
+}
+
+void *ReadPending(const Row &row, const StoredKind &kind) {
+  auto *pending = Make<PendingAuthorization>(row, kind);
+  pending->app = row.NameAt(kPendingApp);
+  pending->redirect_uri = row.Text(kPendingRedirectUri);
+  pending->expires_at = row.Time(kPendingExpiresAt);
+  pending->used = row.Time(kUsedAt) != 0;
+  return pending;
+}
+
+void *ReadPlain(const Row &row, const StoredKind &kind) {
+  return Make<StoredRow>(row, kind);
 }
 
 // The rows of a name, or all when it is NULL. A catalog snapshot is new for a table that is no catalog, and is allowed
 // where the transaction's is not: in parallel mode.
-List *ReadLogins(const char *name) {
-  Relation relation = table_open(RelationId("logins"), AccessShareLock);
+List *ReadRows(const StoredKind &kind, const char *name, void *(*read)(const Row &, const StoredKind &)) {
+  Relation relation = table_open(RelationId(kind.relation), AccessShareLock);
   ScanKeyData key;
   NameData wanted;
   if (name != nullptr) {
@@ -132,16 +175,22 @@ List *ReadLogins(const char *name) {
     ScanKeyInit(&key, kName, BTEqualStrategyNumber, F_NAMEEQ, NameGetDatum(&wanted));
     key.sk_collation = C_COLLATION_OID;
   }
-  SysScanDesc scan = systable_beginscan(relation, name != nullptr ? RelationId("logins_pkey") : InvalidOid,
+  SysScanDesc scan = systable_beginscan(relation, name != nullptr ? RelationId(kind.index) : InvalidOid,
                                         name != nullptr, nullptr, name != nullptr ? 1 : 0, &key);
-  List *logins = NIL;
+  List *rows = NIL;
   HeapTuple tuple;
   while (HeapTupleIsValid(tuple = systable_getnext(scan))) {
-    logins = lappend(logins, ReadRow({tuple, RelationGetDescr(relation)}));
+    rows = lappend(rows, read({tuple, RelationGetDescr(relation)}, kind));
   }
   systable_endscan(scan);
   table_close(relation, AccessShareLock);
-  return logins;
+  return rows;
+}
+
+template <typename T>
+T *FindRow(const StoredKind &kind, const char *name, void *(*read)(const Row &, const StoredKind &)) {
+  List *rows = ReadRows(kind, name, read);
+  return rows == NIL ? nullptr : static_cast<T *>(linitial(rows));
 }
 
 // Two databases of one server are as different as two servers.
@@ -159,19 +208,77 @@ SealedPlace PlaceOf(const char *instance, const char *id, const char *column, co
 
 }  // namespace
 
-StoredLogin *FindLogin(const char *name) {
-  List *logins = ReadLogins(name);
-  return logins == NIL ? nullptr : static_cast<StoredLogin *>(linitial(logins));
+const StoredKind kLogins = {'l',
+                            "login",
+                            "stored login",
+                            "logins",
+                            "logins_pkey",
+                            {kAccessToken, kRefreshToken},
+                            {"user_id", "email", "role"},
+                            "Use supabase_sign_in(..., save_as => '%s'), or supabase_grant_login as its owner."};
+const StoredKind kGrants = {
+    'g',
+    "grant",
+    "OAuth grant",
+    "oauth_grants",
+    "oauth_grants_pkey",
+    {kAccessToken, kRefreshToken},
+    {"app", nullptr, nullptr},
+    "Use supabase_oauth_exchange(..., save_as => '%s'), or supabase_grant_oauth_grant as its owner."};
+const StoredKind kApps = {'a',
+                          "app",
+                          "OAuth app",
+                          "oauth_apps",
+                          "oauth_apps_pkey",
+                          {kClientSecret, nullptr},
+                          {nullptr, nullptr, nullptr},
+                          "Use supabase_oauth_create_app('%s', ...), or supabase_grant_oauth_app as its owner."};
+const StoredKind kPending = {'p',
+                             "pending",
+                             "authorization",
+                             "oauth_pending",
+                             "oauth_pending_pkey",
+                             {kCodeVerifier, nullptr},
+                             {nullptr, nullptr, nullptr},
+                             ""};
+const StoredKind *const kAllKinds[] = {&kLogins, &kGrants, &kApps, &kPending};
+
+const StoredKind &KindOf(char code) {
+  for (const StoredKind *kind : kAllKinds) {
+    if (kind->code == code) return *kind;
+  }
+  elog(ERROR, "unknown kind of stored credential: %d", code);
+  pg_unreachable();
 }
 
-List *AllLogins() {
-  return ReadLogins(nullptr);
+StoredCredential *FindCredential(const StoredKind &kind, const char *name) {
+  return FindRow<StoredCredential>(kind, name, ReadCredential);
 }
 
-bool MayUseLogin(const StoredLogin *login, Oid role) {
-  if (has_privs_of_role(role, login->owner)) return true;
+StoredRow *FindStored(const StoredKind &kind, const char *name) {
+  return FindRow<StoredRow>(kind, name, ReadPlain);
+}
+
+StoredApp *FindApp(const char *name) {
+  return FindRow<StoredApp>(kApps, name, ReadApp);
+}
+
+PendingAuthorization *FindPending(const char *name) {
+  return FindRow<PendingAuthorization>(kPending, name, ReadPending);
+}
+
+List *AllCredentials(const StoredKind &kind) {
+  return ReadRows(kind, nullptr, ReadCredential);
+}
+
+List *StoredRows(const StoredKind &kind) {
+  return ReadRows(kind, nullptr, ReadPlain);
+}
+
+bool MayUse(const StoredRow *row, Oid role) {
+  if (has_privs_of_role(role, row->owner)) return true;
   ListCell *cell;
-  foreach (cell, login->grantees) {
+  foreach (cell, row->grantees) {
     // A role that was dropped is nobody's.
     Oid const grantee = lfirst_oid(cell);
     if (SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(grantee)) && has_privs_of_role(role, grantee)) return true;
@@ -179,22 +286,34 @@ bool MayUseLogin(const StoredLogin *login, Oid role) {
   return false;
 }
 
-void RefuseMissingLogin(const char *name) {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errmsg("no stored login \"%s\"", name),
-                  errdetail("It does not exist, or the role may not use it."),
-                  errhint("Use supabase_sign_in(..., save_as => '%s'), or supabase_grant_login as its owner.", name)));
+void RefuseMissing(const StoredKind &kind, const char *name) {
+  ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errmsg("no %s \"%s\"", kind.noun, name),
+                  errdetail("It does not exist, or the role may not use it."), errhint(kind.missing, name)));
   pg_unreachable();
 }
 
-void CheckMayUseLogin(const StoredLogin *login, Oid role) {
-  if (!MayUseLogin(login, role)) RefuseMissingLogin(login->name);
+void CheckMayUse(const StoredRow *row, Oid role) {
+  if (!MayUse(row, role)) RefuseMissing(*row->kind, row->name);
 }
 
-void CheckOwnsLogin(const StoredLogin *login, Oid role) {
-  if (has_privs_of_role(role, login->owner)) return;
-  if (!MayUseLogin(login, role)) RefuseMissingLogin(login->name);
+void CheckOwns(const StoredRow *row, Oid role) {
+  if (has_privs_of_role(role, row->owner)) return;
+  CheckMayUse(row, role);
   ereport(ERROR,
-          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of stored login \"%s\"", login->name)));
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of %s \"%s\"", row->kind->noun, row->name)));
+}
+
+const char *CallForAnother(const StoredRow *row) {
+  if (row->kind == &kLogins) {
+    return psprintf("supabase_sign_in('%s', email, password, save_as => '%s')", row->server, row->name);
+  }
+  if (row->kind == &kGrants) {
+    return psprintf("supabase_oauth_authorize_url('%s')", static_cast<const StoredCredential *>(row)->app);
+  }
+  if (row->kind == &kPending) {
+    return psprintf("supabase_oauth_authorize_url('%s')", static_cast<const PendingAuthorization *>(row)->app);
+  }
+  return psprintf("supabase_oauth_create_app('%s', ...)", row->name);
 }
 
 const char *ThisInstance(bool create) {
@@ -206,36 +325,56 @@ const char *ThisInstance(bool create) {
   return pstrdup(text->c_str());
 }
 
-void CheckInstance(const StoredLogin *login) {
-  if (strcmp(ThisInstance(false), login->instance) == 0) return;
+void CheckInstance(const StoredRow *row) {
+  if (strcmp(ThisInstance(false), row->instance) == 0) return;
   ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                  errmsg("stored login \"%s\" belongs to another database", login->name),
+                  errmsg("%s \"%s\" belongs to another database", row->kind->noun, row->name),
                   errdetail("This database is a copy, or its key file was replaced. Two databases that use one refresh "
                             "token destroy the session it belongs to."),
-                  errhint("Sign in again: supabase_sign_in(..., save_as => '%s').", login->name)));
+                  errhint("Replace it: %s.", CallForAnother(row))));
 }
 
-void OpenToken(const StoredLogin *login, const char *column, Secret *token) {
-  struct varlena *sealed = strcmp(column, kAccessToken) == 0 ? login->access : login->refresh;
-  std::string_view const bytes(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed));
+static void Unseal(const char *id, const char *origin, const char *column, int64_t generation, std::string_view bytes,
+                   Secret *secret) {
   Guard([&] {
     Keyring const keyring = LoadKeyring(KeyFile(setting_key_file), DataDir);
     std::string const instance = InstanceText(keyring, MyDatabaseId);
-    *token = keyring.Open(PlaceOf(instance.c_str(), login->id, column, login->origin, login->generation), bytes);
+    *secret = keyring.Open(PlaceOf(instance.c_str(), id, column, origin, generation), bytes);
   });
 }
 
-bytea *SealToken(const char *id, const char *origin, const char *column, int64_t generation, const Secret *token) {
+void OpenSecret(const StoredRow *row, const char *column, Secret *secret) {
+  int number = 0;
+  while (strcmp(row->kind->secrets[number], column) != 0)
+    number++;
+  struct varlena *sealed = row->sealed[number];
+  std::string_view const bytes(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed));
+  Unseal(row->id, row->origin, column, row->generation, bytes, secret);
+}
+
+void UnsealSecret(const char *id, const char *origin, const char *column, int64_t generation, const bytea *sealed,
+                  Secret *secret) {
+  std::string_view const bytes(VARDATA_ANY(sealed), VARSIZE_ANY_EXHDR(sealed));
+  Unseal(id, origin, column, generation, bytes, secret);
+}
+
+bytea *SealSecret(const char *id, const char *origin, const char *column, int64_t generation, const Secret *secret) {
   auto *sealed = Own<std::string>(CurrentMemoryContext);
   Guard([&] {
     Keyring const keyring = LoadKeyring(KeyFile(setting_key_file), DataDir);
     std::string const instance = InstanceText(keyring, MyDatabaseId);
-    *sealed = keyring.Seal(PlaceOf(instance.c_str(), id, column, origin, generation), *token);
+    *sealed = keyring.Seal(PlaceOf(instance.c_str(), id, column, origin, generation), *secret);
   });
   auto *bytes = static_cast<bytea *>(palloc(VARHDRSZ + sealed->size()));
   SET_VARSIZE(bytes, VARHDRSZ + sealed->size());
   memcpy(VARDATA(bytes), sealed->data(), sealed->size());
   return bytes;
+}
+
+const char *KeyFilePath() {
+  auto *path = Own<std::string>(CurrentMemoryContext);
+  Guard([&] { *path = KeyFile(setting_key_file); });
+  return pstrdup(path->c_str());
 }
 
 uint32 ActiveKey() {

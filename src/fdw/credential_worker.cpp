@@ -10,15 +10,15 @@
 
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
-#include "fdw/credential_write.hpp"
+#include "fdw/credential_worker.hpp"
 #include "fdw/mapping.hpp"
+#include "fdw/oauth.hpp"
 #include "fdw/option.hpp"
 
 extern "C" {
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
-#include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
@@ -32,21 +32,6 @@ PGDLLEXPORT void supabase_credential_worker(Datum argument);
 namespace supabase::pg {
 namespace {
 
-// What a worker is started with; fits into BackgroundWorker.bgw_extra.
-struct Task {
-  Oid database;
-  Oid role;
-  dsm_handle payload;  // a new login to save; 0: refresh
-  int64_t generation;
-  char id[kUuidText];
-  NameData name;
-};
-static_assert(sizeof(Task) <= BGW_EXTRALEN);
-
-// A refresh waits no longer for the answer; so long can it delay the end of the server.
-constexpr int64_t kTimeoutMs = 15'000;
-// For locks before anything was sent. Who holds them may be waiting for this worker.
-constexpr char kLockTimeout[] = "5s";
 constexpr int kCommitAttempts = 6;
 // Keeps the old answer until the process ends: a static, because what it holds must outlive transactions.
 RefreshAttempt *Attempt() {
@@ -56,6 +41,221 @@ RefreshAttempt *Attempt() {
   }
   return attempt;
 }
+
+// A wait in which the worker can be terminated.
+void Sleep(int64_t microseconds) {
+  int64_t const until = NowMicroseconds() + microseconds;
+  for (int64_t left = microseconds; left > 0; left = until - NowMicroseconds()) {
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(left / 1000 + 1),
+                    PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+// The login that is to be refreshed, or NULL when that has been done, or must not be now.
+StoredCredential *FindDue(const Task *task) {
+  StoredCredential *stored = FindCredential(KindOf(task->kind), NameStr(task->name));
+  if (stored == nullptr || strcmp(stored->id, task->id) != 0 || stored->generation != task->generation) return nullptr;
+  if (stored->times.status == CredentialStatus::kDead) return nullptr;
+  return stored;
+}
+
+// How long to wait before the refresh token may be sent again.
+int64_t Delay(const StoredCredential *stored) {
+  int64_t const now = NowMicroseconds();
+  int64_t delay = stored->times.next_attempt_at - now;
+  // Whoever wrote "refreshing" is gone, since it held the lock: its answer is lost.
+  if (stored->times.status != CredentialStatus::kActive) {
+    delay = Max(delay, stored->attempted_at + kAmbiguousDelay - now);
+  }
+  return Max(delay, 0);
+}
+
+// The request of a login; raises what is wrong with server or mapping.
+void PrepareLogin(const StoredCredential *stored, Oid role, Request *request) {
+  Server *server = CheckRefreshable(stored);
+  auto *key = Own<Secret>(CurrentMemoryContext);
+  // The owner's before that of whoever asks, who may have a bad one.
+  if (!FindApiKey(server, stored->owner, key)) (void)FindApiKey(server, role, key);
+  auto *token = Own<Secret>(CurrentMemoryContext);
+  OpenSecret(stored, kRefreshToken, token);
+  bool const allow_private = AllowPrivate(server);
+  Guard([&] {
+    FillAuthRequest(request, server, *key, allow_private);
+    FillRefreshGrant(*token, request);
+  });
+}
+
+void PrepareRequest(const StoredCredential *stored, Oid role, Request *request) {
+  if (stored->kind == &kGrants) {
+    PrepareGrant(stored, request);
+  } else {
+    PrepareLogin(stored, role, request);
+  }
+  request->total_timeout_ms = std::min(request->total_timeout_ms, kWorkerTimeoutMs);
+}
+
+// Commits the intent: from now on a reader knows that the refresh token may have been used.
+void WriteIntent(const StoredCredential *stored) {
+  Parameter const parameters[] = {IdParameter(stored->id), NumberParameter(stored->generation)};
+  if (!UpdateRow(stored, "status = 'refreshing', attempted_at = clock_timestamp(), attempts = attempts + 1",
+                 parameters)) {
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("%s \"%s\" was changed", stored->kind->noun, stored->name)));
+  }
+}
+
+void WriteTokens(const StoredCredential *stored, Oid role, int64_t received_at) {
+  RefreshAttempt *attempt = Attempt();
+  TokenPair *pair = &attempt->pair();
+  const Claims *claims = &attempt->claims();
+  int64_t const generation = stored->generation + 1;
+  auto *same = Own<Secret>(CurrentMemoryContext);
+  // No new refresh token: the old one stays valid (RFC 6749, section 6).
+  if (pair->refresh.empty()) OpenSecret(stored, kRefreshToken, same);
+  const Secret *refresh = pair->refresh.empty() ? same : &pair->refresh;
+  auto text = [](const std::string *value) {
+    return TextParameter(value->empty() ? nullptr : ToServerLossy(value->c_str()));
+  };
+  Parameter const parameters[] = {
+      IdParameter(stored->id),
+      NumberParameter(stored->generation),
+      NumberParameter(generation),
+      BytesParameter(SealSecret(stored->id, stored->origin, kAccessToken, generation, &pair->access)),
+      BytesParameter(SealSecret(stored->id, stored->origin, kRefreshToken, generation, refresh)),
+      TimeParameter(received_at + pair->expires_in * 1'000'000),
+      TimeParameter(received_at),
+      text(&claims->sub),
+      text(&claims->email),
+      text(&claims->role),
+  };
+  // Only logins have somebody whom the access token names.
+  constexpr char kUser[] = ", user_id = coalesce($8, user_id), email = coalesce($9, email), role = coalesce($10, role)";
+  bool const login = stored->kind == &kLogins;
+  const char *set = psprintf(
+      "generation = $3, access_token = $4, refresh_token = $5, expires_at = $6, refreshed_at = $7, "
+      "refresh_count = refresh_count + 1, status = 'active', attempts = 0, next_attempt_at = NULL, last_error = NULL%s",
+      login ? kUser : "");
+  bool const changed = UpdateRow(stored, set, parameters, login ? 10 : 7);
+  const char *outcome = changed ? "ok" : psprintf("the %s was replaced meanwhile", stored->kind->name);
+  Audit(*stored->kind, stored->name, "refresh", role, outcome, refresh);
+}
+
+void WriteFailure(const StoredCredential *stored, Oid role) {
+  RefreshAttempt *attempt = Attempt();
+  AfterFailure const after =
+      Failed(attempt->outcome(), stored->times.status, stored->attempts + 1, NowMicroseconds(), attempt->retry_after());
+  const char *error = attempt->error().empty() ? "out of memory" : attempt->error().c_str();
+  error = ToServerLossy(error);
+  if (attempt->outcome() == RefreshOutcome::kDead && stored->times.status != CredentialStatus::kActive) {
+    error = psprintf("%s The outcome of the refresh before, at %s, is unknown: its answer may have been lost.", error,
+                     timestamptz_to_str(FromMicroseconds(stored->attempted_at)));
+  }
+  Parameter const parameters[] = {IdParameter(stored->id), NumberParameter(stored->generation),
+                                  TextParameter(StatusName(after.status)), TimeParameter(after.next_attempt_at),
+                                  TextParameter(error)};
+  (void)UpdateRow(stored, "status = $3, next_attempt_at = $4, last_error = $5", parameters);
+  Audit(*stored->kind, stored->name, "refresh", role, error, nullptr);
+}
+
+struct Outcome {
+  const StoredCredential *stored;
+  Oid role;
+  int64_t received_at;
+};
+
+void WriteOutcome(void *argument) {
+  auto *outcome = static_cast<Outcome *>(argument);
+  if (Attempt()->outcome() == RefreshOutcome::kTokens) {
+    WriteTokens(outcome->stored, outcome->role, outcome->received_at);
+  } else {
+    WriteFailure(outcome->stored, outcome->role);
+  }
+}
+
+// One attempt: the request is sent and its outcome stored, without giving way to a cancel or a termination in between.
+// The refresh token may be used up as soon as the first byte has left.
+void Exchange(const StoredCredential *stored, const Task *task, Request *request) {
+  Session *session = GetSession();
+  RefreshAttempt *attempt = Attempt();
+  HOLD_INTERRUPTS();
+  Guard([&] { attempt->Start(session, std::move(*request)); });
+  if (attempt->waiting() != nullptr) {
+    Await(session, attempt->waiting());
+    attempt->Take();
+  }
+  Outcome outcome = {stored, task->role, NowMicroseconds()};
+  (void)WriteAnswer(WriteOutcome, &outcome);
+  RESUME_INTERRUPTS();
+}
+
+// Whether another attempt should follow at once: the second finds out what became of a lost answer, or whether the
+// server was only just not there.
+bool WorthRepeating() {
+  RefreshOutcome const outcome = Attempt()->outcome();
+  return outcome == RefreshOutcome::kUnknown || outcome == RefreshOutcome::kNotSent;
+}
+
+void RecordError(const StoredCredential *stored, Oid role, const char *message) {
+  Parameter const parameters[] = {IdParameter(stored->id), NumberParameter(stored->generation), TextParameter(message),
+                                  TimeParameter(NowMicroseconds() + AttemptDelay(stored->attempts + 1, 0))};
+  (void)UpdateRow(stored, "last_error = $3, next_attempt_at = $4, attempts = attempts + 1", parameters);
+  Audit(*stored->kind, stored->name, "refresh", role, message, nullptr);
+}
+
+// What kept the request from being made goes into the row, where the one who waits will look.
+bool TryPrepare(const StoredCredential *stored, Oid role, Request *request) {
+  MemoryContext const context = CurrentMemoryContext;
+  volatile bool prepared = false;
+  PG_TRY();
+  {
+    Begin();
+    PrepareRequest(stored, role, request);
+    WriteIntent(stored);
+    Commit();
+    prepared = true;
+  }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    ErrorData *error = CopyErrorData();
+    FlushErrorState();
+    AbortCurrentTransaction();
+    Begin();
+    char *text = error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message;
+    text[0] = static_cast<char>(pg_toupper(static_cast<unsigned char>(text[0])));
+    RecordError(stored, role, text);
+    Commit();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  return prepared;
+}
+
+void Refresh(const Task *task) {
+  MemoryContext const context = CurrentMemoryContext;
+  LockCredential(task->id);
+  for (int attempt = 0; attempt < 2; attempt++) {
+    Begin();
+    MemoryContextSwitchTo(context);
+    StoredCredential *stored = FindDue(task);
+    Commit();
+    MemoryContextSwitchTo(context);
+    if (stored == nullptr) return;
+    int64_t const delay = Delay(stored);
+    // A longer wait is for whoever comes then.
+    if (delay > 2 * kAmbiguousDelay) return;
+    Sleep(delay);
+    auto *request = Own<Request>(context);
+    SetLocalSetting("lock_timeout", kLockTimeout);
+    if (!TryPrepare(stored, task->role, request)) return;
+    Exchange(stored, task, request);
+    if (!WorthRepeating()) return;
+  }
+}
+
+}  // namespace
 
 void Begin() {
   StartTransactionCommand();
@@ -71,119 +271,7 @@ void SetLocalSetting(const char *name, const char *value) {
   SetConfigOption(name, value, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-// A wait in which the worker can be terminated.
-void Sleep(int64_t microseconds) {
-  int64_t const until = NowMicroseconds() + microseconds;
-  for (int64_t left = microseconds; left > 0; left = until - NowMicroseconds()) {
-    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, static_cast<long>(left / 1000 + 1),
-                    PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
-  }
-}
-
-// The login that is to be refreshed, or NULL when that has been done, or must not be now.
-StoredLogin *FindDue(const Task *task) {
-  StoredLogin *login = FindLogin(NameStr(task->name));
-  if (login == nullptr || strcmp(login->id, task->id) != 0 || login->generation != task->generation) return nullptr;
-  if (login->times.status == CredentialStatus::kDead) return nullptr;
-  return login;
-}
-
-// How long to wait before the refresh token may be sent again.
-int64_t Delay(const StoredLogin *login) {
-  int64_t const now = NowMicroseconds();
-  int64_t delay = login->times.next_attempt_at - now;
-  // Whoever wrote "refreshing" is gone, since it held the lock: its answer is lost.
-  if (login->times.status != CredentialStatus::kActive) {
-    delay = Max(delay, login->attempted_at + kAmbiguousDelay - now);
-  }
-  return Max(delay, 0);
-}
-
-// The request; raises what is wrong with server or mapping.
-void PrepareRequest(const StoredLogin *login, Oid role, Request *request) {
-  Server *server = CheckRefreshable(login);
-  auto *key = Own<Secret>(CurrentMemoryContext);
-  // The owner's before that of whoever asks, who may have a bad one.
-  if (!FindApiKey(server, login->owner, key)) (void)FindApiKey(server, role, key);
-  auto *token = Own<Secret>(CurrentMemoryContext);
-  OpenToken(login, kRefreshToken, token);
-  bool const allow_private = AllowPrivate(server);
-  Guard([&] {
-    FillAuthRequest(request, server, *key, allow_private);
-    FillRefreshGrant(*token, request);
-    request->total_timeout_ms = std::min(request->total_timeout_ms, kTimeoutMs);
-  });
-}
-
-// Commits the intent: from now on a reader knows that the refresh token may have been used.
-void WriteIntent(const StoredLogin *login) {
-  Parameter const parameters[] = {IdParameter(login->id), NumberParameter(login->generation)};
-  if (ChangeStore("UPDATE supabase_fdw.logins SET status = 'refreshing', attempted_at = clock_timestamp(), "
-                  "attempts = attempts + 1 WHERE id = $1 AND generation = $2",
-                  parameters) != 1) {
-    ereport(ERROR,
-            (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errmsg("stored login \"%s\" was changed", login->name)));
-  }
-}
-
-void WriteTokens(const StoredLogin *login, Oid role, int64_t received_at) {
-  RefreshAttempt *attempt = Attempt();
-  TokenPair *pair = &attempt->pair();
-  const Claims *claims = &attempt->claims();
-  int64_t const generation = login->generation + 1;
-  auto *same = Own<Secret>(CurrentMemoryContext);
-  // No new refresh token: the old one stays valid (RFC 6749, section 6).
-  if (pair->refresh.empty()) OpenToken(login, kRefreshToken, same);
-  const Secret *refresh = pair->refresh.empty() ? same : &pair->refresh;
-  auto text = [](const std::string *value) {
-    return TextParameter(value->empty() ? nullptr : ToServerLossy(value->c_str()));
-  };
-  Parameter const parameters[] = {
-      IdParameter(login->id),
-      NumberParameter(login->generation),
-      NumberParameter(generation),
-      BytesParameter(SealToken(login->id, login->origin, kAccessToken, generation, &pair->access)),
-      BytesParameter(SealToken(login->id, login->origin, kRefreshToken, generation, refresh)),
-      TimeParameter(received_at + pair->expires_in * 1'000'000),
-      TimeParameter(received_at),
-      text(&claims->sub),
-      text(&claims->email),
-      text(&claims->role),
-  };
-  uint64 const changed = ChangeStore(
-      "UPDATE supabase_fdw.logins SET generation = $3, access_token = $4, refresh_token = $5, expires_at = $6, "
-      "refreshed_at = $7, refresh_count = refresh_count + 1, status = 'active', attempts = 0, next_attempt_at = NULL, "
-      "last_error = NULL, user_id = coalesce($8, user_id), email = coalesce($9, email), role = coalesce($10, role) "
-      "WHERE id = $1 AND generation = $2",
-      parameters);
-  Audit(login->name, "refresh", role, changed == 1 ? "ok" : "the login was replaced meanwhile", refresh);
-}
-
-void WriteFailure(const StoredLogin *login, Oid role) {
-  RefreshAttempt *attempt = Attempt();
-  AfterFailure const after =
-      Failed(attempt->outcome(), login->times.status, login->attempts + 1, NowMicroseconds(), attempt->retry_after());
-  const char *error = attempt->error().empty() ? "out of memory" : attempt->error().c_str();
-  error = ToServerLossy(error);
-  if (attempt->outcome() == RefreshOutcome::kDead && login->times.status != CredentialStatus::kActive) {
-    error = psprintf("%s The outcome of the refresh before, at %s, is unknown: its answer may have been lost.", error,
-                     timestamptz_to_str(FromMicroseconds(login->attempted_at)));
-  }
-  Parameter const parameters[] = {IdParameter(login->id), NumberParameter(login->generation),
-                                  TextParameter(StatusName(after.status)), TimeParameter(after.next_attempt_at),
-                                  TextParameter(error)};
-  (void)ChangeStore(
-      "UPDATE supabase_fdw.logins SET status = $3, next_attempt_at = $4, last_error = $5 "
-      "WHERE id = $1 AND generation = $2",
-      parameters);
-  Audit(login->name, "refresh", role, error, nullptr);
-}
-
-// Writes the outcome down and commits. The answer is in memory only, so a failure to store it (a full disk) is tried
-// again for some seconds. Interrupts are held all the while, also after an error, which lets them go.
-bool WriteOutcome(const StoredLogin *login, Oid role, int64_t received_at) {
+bool WriteAnswer(void (*write)(void *), void *argument) {
   MemoryContext const context = CurrentMemoryContext;
   volatile bool done = false;
   for (volatile int left = kCommitAttempts; left > 0 && !done; left = left - 1) {
@@ -192,11 +280,7 @@ bool WriteOutcome(const StoredLogin *login, Oid role, int64_t received_at) {
       // Whoever holds a lock now does not wait for this worker.
       SetLocalSetting("lock_timeout", "0");
       Begin();
-      if (Attempt()->outcome() == RefreshOutcome::kTokens) {
-        WriteTokens(login, role, received_at);
-      } else {
-        WriteFailure(login, role);
-      }
+      write(argument);
       Commit();
       done = true;
     }
@@ -215,168 +299,14 @@ bool WriteOutcome(const StoredLogin *login, Oid role, int64_t received_at) {
   return done;
 }
 
-// One attempt: the request is sent and its outcome stored, without giving way to a cancel or a termination in between.
-// The refresh token may be used up as soon as the first byte has left.
-void Exchange(const StoredLogin *login, const Task *task, Request *request) {
-  Session *session = GetSession();
-  RefreshAttempt *attempt = Attempt();
-  HOLD_INTERRUPTS();
-  Guard([&] { attempt->Start(session, std::move(*request)); });
-  if (attempt->waiting() != nullptr) {
-    Await(session, attempt->waiting());
-    attempt->Take();
-  }
-  (void)WriteOutcome(login, task->role, NowMicroseconds());
-  RESUME_INTERRUPTS();
-}
-
-// Whether another attempt should follow at once: the second finds out what became of a lost answer, or whether the
-// server was only just not there.
-bool WorthRepeating() {
-  RefreshOutcome const outcome = Attempt()->outcome();
-  return outcome == RefreshOutcome::kUnknown || outcome == RefreshOutcome::kNotSent;
-}
-
-void RecordError(const StoredLogin *login, Oid role, const char *message) {
-  Parameter const parameters[] = {IdParameter(login->id), NumberParameter(login->generation), TextParameter(message),
-                                  TimeParameter(NowMicroseconds() + AttemptDelay(login->attempts + 1, 0))};
-  (void)ChangeStore(
-      "UPDATE supabase_fdw.logins SET last_error = $3, next_attempt_at = $4, attempts = attempts + 1 "
-      "WHERE id = $1 AND generation = $2",
-      parameters);
-  Audit(login->name, "refresh", role, message, nullptr);
-}
-
-// What kept the request from being made goes into the row, where the one who waits will look.
-bool TryPrepare(const StoredLogin *login, Oid role, Request *request) {
-  MemoryContext const context = CurrentMemoryContext;
-  volatile bool prepared = false;
-  PG_TRY();
-  {
-    Begin();
-    PrepareRequest(login, role, request);
-    WriteIntent(login);
-    Commit();
-    prepared = true;
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(context);
-    ErrorData *error = CopyErrorData();
-    FlushErrorState();
-    AbortCurrentTransaction();
-    Begin();
-    char *text = error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message;
-    text[0] = static_cast<char>(pg_toupper(static_cast<unsigned char>(text[0])));
-    RecordError(login, role, text);
-    Commit();
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(context);
-  return prepared;
-}
-
-void Refresh(const Task *task) {
-  MemoryContext const context = CurrentMemoryContext;
+void LockCredential(const char *id) {
   SetLocalSetting("lock_timeout", kLockTimeout);
   Begin();
-  LOCKTAG const tag = LoginLock(task->id, LoginLockKind::kRefresh);
+  LOCKTAG const tag = CredentialLock(id, CredentialLockKind::kRefresh);
   (void)LockAcquire(&tag, ExclusiveLock, true, false);
   Commit();
-  for (int attempt = 0; attempt < 2; attempt++) {
-    Begin();
-    MemoryContextSwitchTo(context);
-    StoredLogin *login = FindDue(task);
-    Commit();
-    MemoryContextSwitchTo(context);
-    if (login == nullptr) return;
-    int64_t const delay = Delay(login);
-    // A longer wait is for whoever comes then.
-    if (delay > 2 * kAmbiguousDelay) return;
-    Sleep(delay);
-    auto *request = Own<Request>(context);
-    SetLocalSetting("lock_timeout", kLockTimeout);
-    if (!TryPrepare(login, task->role, request)) return;
-    Exchange(login, task, request);
-    if (!WorthRepeating()) return;
-  }
 }
 
-// --- Saving a login -------------------------------------------------------------------------------------------------
-
-// What went wrong in the worker, for the one who waits.
-struct SaveResult {
-  bool done;
-  int sqlstate;
-  char message[512];
-};
-
-// The payload: a SaveResult, then these texts, each with its NUL; an empty one is null. Tokens are encrypted and in
-// hexadecimal digits.
-constexpr int kSaveFields = 12;
-
-void Save(const char *fields, Oid role) {
-  const char *field[kSaveFields];
-  for (auto &text : field) {
-    text = fields;
-    fields += strlen(fields) + 1;
-  }
-  auto null_if_empty = [](const char *text) { return *text == '\0' ? nullptr : text; };
-  Parameter parameters[kSaveFields];
-  for (int i = 0; i < kSaveFields; i++)
-    parameters[i] = TextParameter(null_if_empty(field[i]));
-  uint64 const changed = ChangeStore(
-      "INSERT INTO supabase_fdw.logins AS l (name, id, owner, server, origin, instance, user_id, email, role, "
-      "access_token, refresh_token, generation, expires_at, refreshed_at) "
-      "SELECT $1::name, $2::uuid, $3::oid, $4::name, $5, $6, $7, $8, $9, decode($10, 'hex'), decode($11, 'hex'), 1, "
-      "to_timestamp($12::float8), CASE WHEN $10 IS NOT NULL THEN clock_timestamp() END "
-      "ON CONFLICT (name) DO UPDATE SET id = EXCLUDED.id, server = EXCLUDED.server, origin = EXCLUDED.origin, "
-      "instance = EXCLUDED.instance, user_id = EXCLUDED.user_id, email = EXCLUDED.email, role = EXCLUDED.role, "
-      "access_token = EXCLUDED.access_token, refresh_token = EXCLUDED.refresh_token, generation = 1, "
-      "expires_at = EXCLUDED.expires_at, refreshed_at = EXCLUDED.refreshed_at, refresh_count = 0, status = 'active', "
-      "attempts = 0, attempted_at = NULL, next_attempt_at = NULL, last_error = NULL WHERE l.owner = EXCLUDED.owner",
-      parameters);
-  if (changed != 1) {
-    ereport(ERROR,
-            (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stored login \"%s\" belongs to another role", field[0])));
-  }
-  Parameter const audit[] = {NameParameter(field[0]), TextParameter(GetUserNameFromId(role, true)),
-                             TextParameter(fields)};
-  (void)ChangeStore(
-      "INSERT INTO supabase_fdw.credential_audit (kind, name, action, role, outcome, fingerprint) "
-      "VALUES ('login', $1, 'save', $2, 'ok', $3)",
-      audit);
-}
-
-void RunSave(const Task *task) {
-  dsm_segment *segment = dsm_attach(task->payload);
-  if (segment == nullptr) return;  // whoever wanted it has gone
-  auto *result = static_cast<SaveResult *>(dsm_segment_address(segment));
-  MemoryContext const context = CurrentMemoryContext;
-  SetLocalSetting("lock_timeout", kLockTimeout);
-  PG_TRY();
-  {
-    Begin();
-    Save(reinterpret_cast<const char *>(result + 1), task->role);
-    Commit();
-    result->done = true;
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(context);
-    ErrorData *error = CopyErrorData();
-    FlushErrorState();
-    AbortCurrentTransaction();
-    result->sqlstate = error->sqlerrcode;
-    (void)snprintf(result->message, sizeof result->message, "%s", error->message);
-  }
-  PG_END_TRY();
-  dsm_detach(segment);
-}
-
-// --- Starting one ---------------------------------------------------------------------------------------------------
-
-// False when there is no free worker.
 bool RunWorker(const Task *task, const char *name) {
   BackgroundWorker worker = {};
   (void)snprintf(worker.bgw_name, BGW_MAXLEN, "supabase_fdw credential \"%s\"", name);
@@ -394,84 +324,39 @@ bool RunWorker(const Task *task, const char *name) {
   return true;
 }
 
-Task MakeTask(const char *name, const char *id, Oid role) {
+Task MakeTask(Job job, const StoredKind &kind, const char *name, const char *id, Oid role) {
   Task task = {};
   task.database = MyDatabaseId;
   task.role = role;
+  task.job = job;
+  task.kind = kind.code;
   (void)snprintf(task.id, sizeof task.id, "%s", id);
   namestrcpy(&task.name, name);
   return task;
 }
 
-void AppendField(StringInfo payload, const char *text) {
-  appendBinaryStringInfo(payload, text == nullptr ? "" : text,
-                         text == nullptr ? 1 : static_cast<int>(strlen(text)) + 1);
+const char *AddressFor(const StoredKind &kind, const Server *server) {
+  return &kind == &kLogins ? server->auth_url : server->management_url;
 }
 
-void AppendHex(StringInfo payload, bytea *bytes) {
-  const char *text = bytes == nullptr ? "\\x" : DatumGetCString(DirectFunctionCall1(byteaout, PointerGetDatum(bytes)));
-  AppendField(payload, text + 2);
-}
-
-}  // namespace
-
-Server *CheckRefreshable(const StoredLogin *login) {
-  CheckInstance(login);
-  Server *server = GetServerOptions(GetForeignServerByName(login->server, false)->serverid);
-  RequireProject(server);
-  if (server->auth_url == nullptr || strcmp(server->auth_url, login->origin) != 0) {
-    ereport(ERROR,
-            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-             errmsg("server \"%s\" has another address than when login \"%s\" was stored", server->name, login->name),
-             errdetail("Nothing was sent."),
-             errhint("Sign in again: supabase_sign_in('%s', email, password, save_as => '%s').", server->name,
-                     login->name)));
+Server *CheckRefreshable(const StoredRow *stored) {
+  CheckInstance(stored);
+  Server *server = GetServerOptions(GetForeignServerByName(stored->server, false)->serverid);
+  const char *address = AddressFor(*stored->kind, server);
+  if (address == nullptr || strcmp(address, stored->origin) != 0) {
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("server \"%s\" has another address than when %s \"%s\" was stored", server->name,
+                           stored->kind->name, stored->name),
+                    errdetail("Nothing was sent."), errhint("Replace it: %s.", CallForAnother(stored))));
   }
   CheckHostAllowed(server);
   return server;
 }
 
-bool RefreshInWorker(const StoredLogin *login, Oid role) {
-  Task task = MakeTask(login->name, login->id, role);
-  task.generation = login->generation;
-  return RunWorker(&task, login->name);
-}
-
-void SaveInWorker(const NewLogin *login) {
-  if (StoreChangedHere()) RefuseStoreChanged();
-  StringInfoData payload;
-  initStringInfo(&payload);
-  const char *texts[] = {login->name,    login->id,     psprintf("%u", login->owner),
-                         login->server,  login->origin, login->instance,
-                         login->user_id, login->email,  login->user_role};
-  for (const char *text : texts)
-    AppendField(&payload, text);
-  // bytea_output may be "escape" here.
-  int const level = NewGUCNestLevel();
-  (void)set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  AppendHex(&payload, login->access);
-  AppendHex(&payload, login->refresh);
-  AtEOXact_GUC(false, level);
-  AppendField(&payload, login->expires_at == 0 ? "" : psprintf("%.6f", static_cast<double>(login->expires_at) / 1e6));
-  AppendField(&payload, login->fingerprint);
-  dsm_segment *segment = dsm_create(sizeof(SaveResult) + static_cast<Size>(payload.len), 0);
-  auto *result = static_cast<SaveResult *>(dsm_segment_address(segment));
-  *result = {};
-  memcpy(result + 1, payload.data, static_cast<size_t>(payload.len));
-  Task task = MakeTask(login->name, login->id, login->role);
-  task.payload = dsm_segment_handle(segment);
-  if (!RunWorker(&task, login->name)) {
-    ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("no free background worker slot"),
-                    errhint("Increase the configuration parameter \"max_worker_processes\".")));
-  }
-  if (!result->done) {
-    ereport(ERROR,
-            (errcode(result->sqlstate != 0 ? result->sqlstate : ERRCODE_INTERNAL_ERROR),
-             errmsg("could not store the login \"%s\"", login->name),
-             result->sqlstate != 0 ? errdetail("%s.", result->message)
-                                   : errdetail("The background worker ended early; the server log tells more.")));
-  }
-  dsm_detach(segment);
+bool RefreshInWorker(const StoredCredential *stored, Oid role) {
+  Task task = MakeTask(Job::kRefresh, *stored->kind, stored->name, stored->id, role);
+  task.generation = stored->generation;
+  return RunWorker(&task, stored->name);
 }
 
 }  // namespace supabase::pg
@@ -493,10 +378,10 @@ void supabase_credential_worker(Datum) {
   SetLocalSetting("default_transaction_isolation", "read committed");
   if (synchronous_commit < SYNCHRONOUS_COMMIT_REMOTE_FLUSH) SetLocalSetting("synchronous_commit", "on");
   MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext, "supabase_fdw worker", ALLOCSET_DEFAULT_SIZES));
-  if (task.payload != 0) {
-    RunSave(&task);
-  } else {
+  if (task.job == Job::kRefresh) {
     Refresh(&task);
+  } else {
+    RunWithResult(&task);
   }
   proc_exit(0);
 }

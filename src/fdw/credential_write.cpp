@@ -100,14 +100,25 @@ bool StoreChangedHere() {
   return store_changed;
 }
 
-void RefuseStoreChanged() {
+void RefuseStoreChanged(const StoredKind &kind) {
   ereport(ERROR,
-          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("stored logins were changed in this transaction"),
+          (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%ss were changed in this transaction", kind.noun),
            errdetail("A background worker would wait for its end."), errhint("Commit first.")));
   pg_unreachable();
 }
 
-LOCKTAG LoginLock(const char *id, LoginLockKind kind) {
+bool UpdateRow(const StoredRow *row, const char *set, const Parameter *parameters, int count) {
+  const char *sql =
+      psprintf("UPDATE supabase_fdw.%s SET %s WHERE id = $1 AND generation = $2", row->kind->relation, set);
+  return ChangeStore(sql, parameters, count) == 1;
+}
+
+bool DeleteRow(const StoredRow *row) {
+  Parameter const parameters[] = {IdParameter(row->id)};
+  return ChangeStore(psprintf("DELETE FROM supabase_fdw.%s WHERE id = $1", row->kind->relation), parameters) == 1;
+}
+
+LOCKTAG CredentialLock(const char *id, CredentialLockKind kind) {
   constexpr uint32 kClass = 0x53465744;
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kClass, static_cast<uint32>(strtoul(pnstrdup(id, 8), nullptr, 16)),
@@ -115,17 +126,21 @@ LOCKTAG LoginLock(const char *id, LoginLockKind kind) {
   return tag;
 }
 
-void Audit(const char *name, const char *action, Oid role, const char *outcome, const Secret *secret) {
+void Audit(const StoredKind &kind, const char *name, const char *action, Oid role, const char *outcome,
+           const Secret *secret) {
   char fingerprint[16] = "";
   if (secret != nullptr) {
     Guard([&] { Fingerprint(*secret).copy(fingerprint, sizeof fingerprint - 1); });
   }
-  Parameter const parameters[] = {NameParameter(name), TextParameter(action),
-                                  TextParameter(GetUserNameFromId(role, true)), TextParameter(outcome),
-                                  TextParameter(secret == nullptr ? nullptr : fingerprint)};
+  Parameter const parameters[] = {NameParameter(name),
+                                  TextParameter(action),
+                                  TextParameter(GetUserNameFromId(role, true)),
+                                  TextParameter(outcome),
+                                  TextParameter(secret == nullptr ? nullptr : fingerprint),
+                                  TextParameter(kind.name)};
   (void)ChangeStore(
       "INSERT INTO supabase_fdw.credential_audit (kind, name, action, role, outcome, fingerprint) "
-      "VALUES ('login', $1, $2, $3, $4, $5)",
+      "VALUES ($6, $1, $2, $3, $4, $5)",
       parameters);
 }
 

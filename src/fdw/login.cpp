@@ -30,14 +30,10 @@ PGDLLEXPORT Datum supabase_sign_in(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum supabase_sign_out(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum supabase_refresh_login(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum supabase_oauth_refresh_due(PG_FUNCTION_ARGS);
-PGDLLEXPORT Datum supabase_grant_login(PG_FUNCTION_ARGS);
-PGDLLEXPORT Datum supabase_revoke_login(PG_FUNCTION_ARGS);
 PG_FUNCTION_INFO_V1(supabase_sign_in);
 PG_FUNCTION_INFO_V1(supabase_sign_out);
 PG_FUNCTION_INFO_V1(supabase_refresh_login);
 PG_FUNCTION_INFO_V1(supabase_oauth_refresh_due);
-PG_FUNCTION_INFO_V1(supabase_grant_login);
-PG_FUNCTION_INFO_V1(supabase_revoke_login);
 }
 
 namespace {
@@ -131,21 +127,6 @@ void SignInByPassword(const Server *server, const SignInArguments *arguments, Si
   });
 }
 
-// The owner that a login of this name has or gets; raises 42710 for somebody else's.
-Oid LoginOwner(const char *name) {
-  StoredLogin *existing = FindLogin(name);
-  if (existing == nullptr) return GetUserId();
-  if (!has_privs_of_role(GetUserId(), existing->owner)) {
-    ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("stored login \"%s\" belongs to another role", name)));
-  }
-  return existing->owner;
-}
-
-void MakeUuid(char *text) {
-  Datum const uuid = DirectFunctionCall1(gen_random_uuid, Datum(0));
-  (void)snprintf(text, kUuidText, "%s", DatumGetCString(DirectFunctionCall1(uuid_out, uuid)));
-}
-
 const char *ServerText(const std::string &text) {
   return text.empty() ? nullptr : ToServer(text.c_str(), text.size());
 }
@@ -156,33 +137,34 @@ void CheckCanSave(const char *name) {
   if (RecoveryInProgress()) {
     ereport(ERROR, (errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION), errmsg("cannot store a login during recovery")));
   }
-  if (StoreChangedHere()) RefuseStoreChanged();
-  (void)LoginOwner(name);
+  if (StoreChangedHere()) RefuseStoreChanged(kLogins);
+  (void)OwnerOf(kLogins, name);
   (void)ThisInstance(true);
 }
 
 void SaveLogin(const Server *server, const char *name, const SignInObjects *objects) {
-  NewLogin login = {};
+  NewCredential login = {};
+  login.kind = &kLogins;
   login.name = name;
   MakeUuid(login.id);
-  login.owner = LoginOwner(name);
+  login.owner = OwnerOf(kLogins, name);
   login.role = GetUserId();
   login.server = server->name;
   login.origin = server->auth_url;
   login.instance = ThisInstance(true);
-  login.user_id = ServerText(objects->claims.sub);
-  login.email = ServerText(objects->claims.email);
-  login.user_role = ServerText(objects->claims.role);
+  login.details[0] = ServerText(objects->claims.sub);
+  login.details[1] = ServerText(objects->claims.email);
+  login.details[2] = ServerText(objects->claims.role);
   const Secret *refresh = &objects->refresh_token;
   if (refresh->empty()) {
     refresh = &objects->pair.refresh;
-    login.access = SealToken(login.id, login.origin, kAccessToken, 1, &objects->pair.access);
+    login.access = SealSecret(login.id, login.origin, kAccessToken, 1, &objects->pair.access);
     login.expires_at = NowMicroseconds() + objects->pair.expires_in * 1'000'000;
   }
   if (refresh->empty()) {
     ereport(ERROR, (errcode(ERRCODE_PROTOCOL_VIOLATION), errmsg("the Auth server gave no refresh token")));
   }
-  login.refresh = SealToken(login.id, login.origin, kRefreshToken, 1, refresh);
+  login.refresh = SealSecret(login.id, login.origin, kRefreshToken, 1, refresh);
   char fingerprint[16] = "";
   Guard([&] { Fingerprint(*refresh).copy(fingerprint, sizeof fingerprint - 1); });
   login.fingerprint = fingerprint;
@@ -198,10 +180,10 @@ void SignInByToken(const Server *server, const SignInArguments *arguments, SignI
   Guard([&] { objects->pair.access = Secret(StripBearer(credential->authorization.Reveal())); });
 }
 
-StoredLogin *LoginArgument(FunctionCallInfo fcinfo, int number) {
+StoredCredential *LoginArgument(FunctionCallInfo fcinfo, int number) {
   const char *name = NameStr(*PG_GETARG_NAME(number));
-  StoredLogin *login = FindLogin(name);
-  if (login == nullptr) RefuseMissingLogin(name);
+  StoredCredential *login = FindCredential(kLogins, name);
+  if (login == nullptr) RefuseMissing(kLogins, name);
   return login;
 }
 
@@ -229,7 +211,7 @@ void SignOutRemotely(const Server *server, const Secret *access_token) {
 
 struct RemoteSignOut {
   const Server *server;
-  StoredLogin *login;
+  StoredCredential *login;
 };
 
 // By the access token that there is, or a fresh one; not by a fresh one where the row could not be removed then, since
@@ -247,29 +229,19 @@ void SignOutStored(void *argument) {
 }
 
 void SignOutLogin(FunctionCallInfo fcinfo, const Server *server) {
-  StoredLogin *login = LoginArgument(fcinfo, 1);
-  CheckOwnsLogin(login, GetUserId());
+  StoredCredential *login = LoginArgument(fcinfo, 1);
+  CheckOwns(login, GetUserId());
   PreventCommandIfReadOnly("supabase_sign_out()");
   if (login->times.status != CredentialStatus::kDead) {
     RemoteSignOut argument = {server, login};
     (void)TryOr(SignOutStored, &argument);
   }
-  Parameter const parameters[] = {IdParameter(login->id)};
-  if (ChangeStore("DELETE FROM supabase_fdw.logins WHERE id = $1", parameters) != 1) RefuseMissingLogin(login->name);
-  Audit(login->name, "sign out", GetUserId(), "ok", nullptr);
-}
-
-void ChangeGrantees(FunctionCallInfo fcinfo, const char *sql, const char *action) {
-  StoredLogin *login = LoginArgument(fcinfo, 0);
-  CheckOwnsLogin(login, GetUserId());
-  Oid const grantee = get_role_oid(NameStr(*PG_GETARG_NAME(1)), false);
-  Parameter const parameters[] = {IdParameter(login->id), {OIDOID, ObjectIdGetDatum(grantee), false}};
-  if (ChangeStore(sql, parameters) != 1) RefuseMissingLogin(login->name);
-  Audit(login->name, action, GetUserId(), NameStr(*PG_GETARG_NAME(1)), nullptr);
+  if (!DeleteRow(login)) RefuseMissing(kLogins, login->name);
+  Audit(kLogins, login->name, "sign out", GetUserId(), "ok", nullptr);
 }
 
 struct DueRefresh {
-  StoredLogin *login, *now;
+  StoredCredential *login, *now;
 };
 
 void RefreshDue(void *argument) {
@@ -323,8 +295,8 @@ Datum supabase_sign_out(PG_FUNCTION_ARGS) {
 
 // supabase_refresh_login(login name, force boolean) RETURNS timestamptz
 Datum supabase_refresh_login(PG_FUNCTION_ARGS) {
-  StoredLogin *login = LoginArgument(fcinfo, 0);
-  CheckMayUseLogin(login, GetUserId());
+  StoredCredential *login = LoginArgument(fcinfo, 0);
+  CheckMayUse(login, GetUserId());
   login = PG_GETARG_BOOL(1) ? RefreshNow(login, GetUserId()) : EnsureFresh(login, GetUserId(), 0);
   PG_RETURN_TIMESTAMPTZ(FromMicroseconds(login->times.expires_at));
 }
@@ -336,29 +308,16 @@ Datum supabase_oauth_refresh_due(PG_FUNCTION_ARGS) {
       DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(0));
   int32 refreshed = 0;
   ListCell *cell;
-  foreach (cell, AllLogins()) {
-    auto *login = static_cast<StoredLogin *>(lfirst(cell));
-    if (!MayUseLogin(login, GetUserId())) continue;
+  List *all = list_concat(AllCredentials(kLogins), AllCredentials(kGrants));
+  foreach (cell, all) {
+    auto *login = static_cast<StoredCredential *>(lfirst(cell));
+    // A revoked one has nothing to refresh, and is not news.
+    if (!MayUse(login, GetUserId()) || login->sealed[1] == nullptr) continue;
     if (login->times.expires_at > ToMicroseconds(DatumGetTimestampTz(until))) continue;
     DueRefresh refresh = {login, nullptr};
     if (TryOr(RefreshDue, &refresh) && refresh.now->generation != login->generation) refreshed++;
   }
   PG_RETURN_INT32(refreshed);
-}
-
-// supabase_grant_login(login name, grantee name) RETURNS void
-Datum supabase_grant_login(PG_FUNCTION_ARGS) {
-  ChangeGrantees(fcinfo,
-                 "UPDATE supabase_fdw.logins SET grantees = array_append(array_remove(grantees, $2), $2) WHERE id = $1",
-                 "grant");
-  PG_RETURN_VOID();
-}
-
-// supabase_revoke_login(login name, grantee name) RETURNS void
-Datum supabase_revoke_login(PG_FUNCTION_ARGS) {
-  ChangeGrantees(fcinfo, "UPDATE supabase_fdw.logins SET grantees = array_remove(grantees, $2) WHERE id = $1",
-                 "revoke");
-  PG_RETURN_VOID();
 }
 
 }  // namespace supabase::pg

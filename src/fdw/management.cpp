@@ -5,6 +5,7 @@
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
+#include "fdw/credential.hpp"
 #include "fdw/mapping.hpp"
 
 namespace supabase::pg {
@@ -18,6 +19,11 @@ void FillManagementRequest(Request *request, const Server *server, bool allow_pr
 void ResolveManagementCredential(const Server *server, Oid role, Credential *credential) {
   RequireManagement(server);
   Mapping const mapping = GetMapping(server, role);
+  const char *grant = FindOption(mapping.options, "oauth_grant");
+  if (grant != nullptr) {
+    UseGrant(server, role, grant, credential);
+    return;
+  }
   auto *token = Own<Secret>(CurrentMemoryContext);
   if (!ReadAccessToken(server, mapping, token)) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),

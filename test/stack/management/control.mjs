@@ -13,7 +13,12 @@ function assign(target, change) {
   return target;
 }
 
+function known(given, names) {
+  for (const name of Object.keys(given)) if (!names.includes(name)) refuse(400, `unknown ${name}; known: ${names.join(', ')}`);
+}
+
 function clock({ clock: time }, method, body) {
+  known(body, ['factor', 'advance']);
   if (body.factor !== undefined) time.run(body.factor);
   if (body.advance !== undefined) time.advance(body.advance);
   return time.describe();
@@ -30,11 +35,17 @@ function requests({ audit }, method, body, query) {
 
 function fault({ faults }, method, body) {
   if (method === 'DELETE') faults.clear();
-  else if (method === 'POST') for (const rule of [body].flat()) faults.add(rule);
+  else if (method === 'POST') {
+    for (const rule of [body].flat()) {
+      known(rule, ['method', 'route', 'status', 'statuses', 'when', 'body', 'headers', 'latency', 'reset', 'form', 'location', 'pieces', 'pause', 'times', 'skip']);
+      faults.add(rule);
+    }
+  }
   return { rules: faults.rules };
 }
 
 function rate(simulator, method, body) {
+  known(body, ['enabled', 'limit', 'window', 'headers', 'retry_after', 'routes', 'clear']);
   return method === 'GET' ? { ...simulator.rate.settings, buckets: Object.fromEntries(simulator.rate.buckets) } : simulator.rate.configure(body);
 }
 
@@ -86,7 +97,10 @@ const setting = (pick) => (simulator, method, body) => assign(pick(simulator), b
 
 const controls = {
   clock, requests, fault, rate, grants, apps, tokens, project,
-  reset: (simulator, method, body) => simulator.reset(body),
+  reset: (simulator, method, body) => {
+    known(body, ['organizations', 'projects']);
+    return simulator.reset(body);
+  },
   oauth: setting(({ oauth }) => oauth.settings),
   provisioning: setting(({ world }) => world.settings.provisioning),
   absence: setting(({ world }) => world.settings.absence),

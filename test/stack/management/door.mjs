@@ -23,7 +23,7 @@ export function readBody(request, limit = 32 * 1024 * 1024) {
 }
 
 function parseBody(op, bytes, header) {
-  if (!op.body) return { value: undefined };
+  if (!op.body) return { value: undefined, surplus: bytes.length > 0 };
   const type = (header ?? '').split(';')[0].trim().toLowerCase();
   if (bytes.length === 0 && type === '') return { value: undefined, type: null };
   const accepted = Object.keys(op.body.content);
@@ -143,6 +143,7 @@ export class Door {
     if (parsed.error) throw parsed.error;
     this.checkBody(op, parsed);
     const bug = (text) => audit.bug(entry, text);
+    if (parsed.surplus) bug('a body that the operation does not take');
     const result = await handlers[op.id]({
       ...this.simulator, op, params, query, body: value, parts: parsed.parts, bytes, token, request, search, bug, world,
     });

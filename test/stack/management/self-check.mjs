@@ -2,6 +2,8 @@
 // through Prism when there is one; then what the description does not say: who may, how often, in which state.
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import http from 'node:http';
+import tls from 'node:tls';
 import { walk } from './walk.mjs';
 
 const { STACK_MANAGEMENT_URL: direct, STACK_MANAGEMENT_TOKEN: token, STACK_CONTRACT_URL: contract } = process.env;
@@ -16,7 +18,7 @@ const notThroughPrism = {
   'v1-deploy-a-function': 'Prism does not see one `file` part as an array, nor `metadata` as JSON',
   'v1-get-a-function-body': 'the description says JSON, the service answers a binary file',
 };
-// Answers the walk without a token of its own
+// Not part of the walk: the first two are pages for a browser, where the description has an answer without content
 const elsewhere = ['v1-authorize-user', 'v1-oauth-authorize-project-claim', 'v1-exchange-oauth-token', 'v1-revoke-token'];
 
 let count = 0;
@@ -46,6 +48,7 @@ async function call(base, method, path, { body, headers = {}, auth = token, raw 
 const api = (method, path, options) => call(direct, method, path, options);
 const sim = async (name, body, method = body === undefined ? 'GET' : 'POST') => (await call(direct, method, `/_sim/${name}`, { body, auth: null })).json;
 
+const form = (fields) => ({ raw: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' }, auth: null });
 const pick = (value, path) => path.split('.').reduce((inner, name) => inner?.[name], value);
 
 function multipart({ metadata, files }) {
@@ -58,6 +61,17 @@ function multipart({ metadata, files }) {
 const matches = ({ method, template }, step) => method === step.method
   && new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(step.path.replace(/\?.*/, ''));
 const operationOf = (step) => operations.filter((op) => matches(op, step)).sort((a, b) => a.template.split('{').length - b.template.split('{').length)[0];
+
+async function tokenCalls(base) {
+  const asked = { client_id: client.id, response_type: 'code', redirect_uri: client.redirect };
+  const { headers } = await api('POST', '/oauth/consent', form({ ...asked, organization_slug: 'acme', decision: 'authorize' }));
+  const code = new URL(headers.get('location')).searchParams.get('code');
+  const options = form({ grant_type: 'authorization_code', code, redirect_uri: client.redirect, client_id: client.id, client_secret: client.secret });
+  const exchanged = await call(base, 'POST', '/v1/oauth/token', options);
+  const revoke = { client_id: client.id, client_secret: client.secret, refresh_token: exchanged.json?.refresh_token };
+  const revoked = await call(base, 'POST', '/v1/oauth/revoke', { body: revoke, auth: null });
+  return [[exchanged, 201], [revoked, 204]].filter(([answer, wanted]) => answer.status !== wanted).map(([answer]) => `token: ${answer.status} ${answer.text}`);
+}
 
 async function walkThrough(base, name, exclude) {
   await sim('reset', {});
@@ -84,6 +98,7 @@ async function walkThrough(base, name, exclude) {
     if (answer.status !== op.success) bad.push(`${op.id}: ${answer.status} instead of ${op.success}: ${answer.text.slice(0, 300)}`);
     for (const [variable, where] of Object.entries(step.keep ?? {})) known[variable] = pick(answer.json, where);
   }
+  bad.push(...await tokenCalls(base));
   is(bad, [], `${name}: each operation succeeds with its documented status`);
   is(operations.filter(({ id }) => !seen.has(id)).map(({ id }) => id), [], `${name}: all ${operations.length} operations`);
   is((await sim('answers')).violations, [], `${name}: all answers are as described`);
@@ -177,7 +192,6 @@ async function rates(P) {
 
 // ---- OAuth -----------------------------------------------------------------------
 
-const form = (fields) => ({ raw: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' }, auth: null });
 const basic = `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString('base64')}`;
 const tokens = (fields, headers = { authorization: basic }) => {
   const options = form(fields);
@@ -278,13 +292,70 @@ async function faults(P) {
   is((await api('GET', '/v1/projects')).json.length, 300, 'are listed');
 }
 
+// ---- rows and roads --------------------------------------------------------------
+
+// the state a stack starts with has a row for every table of the extension
+async function rows(P) {
+  const lists = { '/v1/organizations': '', '/v1/organizations/acme/members': '', '/v1/organizations/acme/entitlements': 'entitlements', '/v1/snippets': 'data',
+    '/v1/organizations/acme/projects': 'projects.0.databases', '/api-keys': '', '/secrets': '', '/branches': '', '/actions': '', '/functions': '', '/storage/buckets': '',
+    '/config/auth/sso/providers': 'items', '/config/auth/third-party-auth': '', '/config/auth/signing-keys': 'keys', '/config/database/pooler': '',
+    '/database/jit/list': 'items', '/database/migrations': '', '/database/backups': 'backups', '/restore': 'available_versions', '/billing/addons': 'selected_addons',
+    '/advisors/security': 'lints', '/advisors/performance': 'lints', '/analytics/endpoints/usage.api-counts': 'result', '/analytics/endpoints/usage.api-requests-count': 'result' };
+  const empty = [];
+  for (const [path, where] of Object.entries(lists)) {
+    const { json } = await api('GET', path.startsWith('/v1') ? path : P + path);
+    const list = where === '' ? json : pick(json, where);
+    if (!(list?.length > 0)) empty.push(path);
+  }
+  is(empty, [], 'no list is empty at the start');
+  const bans = await api('POST', `${P}/network-bans/retrieve/enriched`);
+  is(bans.json.banned_ipv4_addresses.length, 1, 'nor the bans');
+  const upgrade = await api('GET', `${P}/upgrade/status`);
+  ok(upgrade.json.databaseUpgradeStatus !== null, 'nor the upgrade');
+  for (const path of ['/custom-hostname', '/database/backups/restore-point', '/claim-token']) await status(200, `there is a ${path.split('/').at(-1)}`, 'GET', P + path);
+}
+
+// [answer of CONNECT, status of the answer in the tunnel]
+function throughInternet(host, path, headers) {
+  const proxy = new URL(process.env.STACK_INTERNET);
+  return new Promise((resolve, reject) => {
+    const connect = http.request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT', path: `${host}:443` });
+    connect.on('error', reject).on('connect', (response, socket) => {
+      if (response.statusCode !== 200) return resolve([response.statusCode, null]);
+      const ca = fs.readFileSync(process.env.STACK_CA);
+      const secure = tls.connect({ socket, servername: host, ca }, () => {
+        const get = http.get({ host, path, headers, createConnection: () => secure }, (answer) => {
+          answer.resume();
+          resolve([200, answer.statusCode]);
+          secure.destroy();
+        });
+        get.on('error', reject);
+      });
+      return secure.on('error', reject);
+    }).end();
+  });
+}
+
+async function internet(list) {
+  const apikey = { apikey: process.env.STACK_SECRET_KEY };
+  is(await throughInternet('api.supabase.com', '/v1/projects', { authorization: `Bearer ${token}` }), [200, 200], 'the API at its real address');
+  is(await throughInternet(`${list[0].ref}.supabase.co`, '/rest/v1/products?limit=1', apikey), [200, 200], 'a project at its real address');
+  is(await throughInternet(`${list[1].ref}.supabase.co`, '/rest/v1/products?limit=1', apikey), [200, 540], 'a paused one');
+  is(await throughInternet('zzzzzzzzzzzzzzzzzzzz.supabase.co', '/', {}), [403, null], 'one that does not exist');
+  is(await throughInternet('example.com', '/', {}), [403, null], 'nothing else');
+  is((await sim('internet')).tunnels.map(({ allowed }) => allowed), [true, true, true, false, false], 'and all of it is recorded');
+}
+
 await walkThrough(direct, 'directly', {});
 if (contract) await walkThrough(contract, 'through Prism', notThroughPrism);
 else console.log('# no STACK_CONTRACT_URL: not through Prism');
 await sim('reset', {});
 await sim('answers', { check: false });
-const { json: [{ ref }] } = await api('GET', '/v1/projects');
+const { json: list } = await api('GET', '/v1/projects');
+const { ref } = list[0];
 const P = `/v1/projects/${ref}`;
+await rows(P);
+await internet(list);
 if (contract) await canaries(P);
 await strictness(P);
 await digests(P, ref);

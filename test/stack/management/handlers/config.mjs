@@ -50,7 +50,9 @@ function makeAuth({ description }) {
 function changeAuth(doc, body, { world, project, bug }) {
   const hooks = Object.keys(body).filter((name) => name.startsWith('hook_'));
   // even when nothing about them changes
-  if (hooks.some((name) => /mfa_verification|password_verification/.test(name)) && world.settings.plan.gates && world.organizationOf(project).plan !== 'team') {
+  const { plan } = world.organizationOf(project);
+  if (hooks.length > 0 && world.settings.plan.gates && plan === 'free') refuse(400, `Auth hooks are not available on the free plan: ${hooks.join(', ')}`);
+  if (hooks.some((name) => /mfa_verification|password_verification/.test(name)) && world.settings.plan.gates && !['team', 'enterprise'].includes(plan)) {
     refuse(402, `The following auth hooks are not available on your plan: ${hooks.join(', ')}`);
   }
   for (const [name, value] of Object.entries(body)) {
