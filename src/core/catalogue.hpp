@@ -69,6 +69,7 @@ struct ApiColumn {
   bool write_only = false;
   bool secret = false;                // needs a privilege on the column itself
   bool digest = false;                // shows a digest
+  bool generated = false;             // a password is made when none is given
   bool constant = false;              // its value comes from the source of the rows
   bool whole = false;                 // shows the whole row
   std::vector<std::string> defaults;  // of the parameter
@@ -84,6 +85,7 @@ struct TableOperation {
   std::string body;  // form of the body: "" object, "array", "names", "list", "families", "query", "multipart", "none"
   std::string column;             // of "names" and "list"
   std::string path;               // of "list" and "families"
+  std::string scalar;             // the column that the rows of the answer are, where they are no objects
   std::string fallback;           // the operation to use when this one is refused
   std::vector<std::string> with;  // columns whose present values go along, or "all", or "group"
   bool drop_null = false;
@@ -104,7 +106,7 @@ struct Absence {
   std::string operation;  // of the table; empty: any
 };
 
-struct Paging {
+struct ApiPaging {
   std::string style;  // "": one answer, "offset", "cursor"
   std::string limit, offset, cursor, total;
   int size = 0;
@@ -122,7 +124,7 @@ struct ApiTable {
   std::vector<TableOperation> operations;
   std::vector<RowSource> sources;
   std::vector<Absence> absences;
-  Paging paging;
+  ApiPaging paging;
   std::vector<ApiColumn> columns;
 
   const TableOperation *Find(std::string_view operation) const;

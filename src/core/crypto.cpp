@@ -113,6 +113,26 @@ std::string RandomBytes(size_t size) {
   return bytes;
 }
 
+std::string MakePassword() {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  constexpr size_t kLength = 32;
+  for (;;) {
+    std::string password;
+    bool upper = false, lower = false, digit = false;
+    while (password.size() < kLength) {
+      const auto byte = static_cast<unsigned char>(RandomSecret(1).Reveal()[0]);
+      // No letter more often than another.
+      if (byte >= 256 / kLetters.size() * kLetters.size()) continue;
+      const size_t index = byte % kLetters.size();
+      upper = upper || index < 26;
+      lower = lower || (index >= 26 && index < 52);
+      digit = digit || index >= 52;
+      password += kLetters[index];
+    }
+    if (upper && lower && digit) return password;
+  }
+}
+
 std::string Sha256(std::string_view text) {
   ErrorMark const mark;
   std::string digest(32, '\0');

@@ -29,6 +29,9 @@ Secret RandomSecret(size_t size);
 // The same for what may be seen: nonces and names.
 std::string RandomBytes(size_t size);
 
+// A strong password of 32 letters and digits, with one of each kind, that needs no encoding in a URL.
+std::string MakePassword();
+
 std::string Sha256(std::string_view text);
 std::string Hex(std::string_view bytes);
 // RFC 2104 with SHA-256.

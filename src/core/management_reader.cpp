@@ -61,7 +61,9 @@ void ManagementCaller::Ended(const ApiOperation &operation, const CallArguments 
 
 ManagementReader::ManagementReader(Options options) : options_(std::move(options)) {
   for (const size_t column : options_.columns) {
-    if (!options_.table->columns[column].hydrate.empty()) hydrate_ = options_.table->columns[column].hydrate;
+    const std::string &hydrate = options_.table->columns[column].hydrate;
+    // What only the answer to an INSERT shows cannot be read.
+    if (!hydrate.empty() && hydrate != "insert") hydrate_ = hydrate;
   }
   Tasks tasks;
   if (options_.fan_out) {
@@ -176,7 +178,7 @@ void ManagementReader::Start(Task *task) {
     for (const std::string &value : task->table->columns[static_cast<size_t>(column)].defaults)
       task->arguments.emplace_back(parameter.name, value);
   }
-  const Paging &paging = task->table->paging;
+  const ApiPaging &paging = task->table->paging;
   if (!paging.style.empty() && task->operation->name == "list") {
     task->arguments.emplace_back(paging.limit, std::to_string(paging.size));
     if (paging.style == "offset") task->arguments.emplace_back(paging.offset, std::to_string(task->offset));
@@ -353,7 +355,7 @@ Cell ManagementReader::ValueOf(const Task &task, const ManagementAnswer &answer,
 }
 
 void ManagementReader::TakePage(const Task &task, const ManagementAnswer &answer, size_t rows, Tasks *next) const {
-  const Paging &paging = options_.table->paging;
+  const ApiPaging &paging = options_.table->paging;
   if (paging.style.empty() || task.operation->name != "list") return;
   auto more = MakeTask(task.operation, task.target, task.lenient);
   if (paging.style == "cursor") {

@@ -12,6 +12,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
@@ -32,7 +33,7 @@ enum ModifyPrivate {
 
 struct ModifyObjects {
   ManagementObjects management;
-  std::vector<ApiRow> rows;  // of the request that is being made
+  std::vector<ApiRow> rows;     // of the request that is being made
   std::vector<ApiRow> deleted;  // rows that one request will delete
   std::vector<WriteCall> calls;
   std::vector<size_t> set;
@@ -123,7 +124,6 @@ void FlushDeletes(const ManagementModify *modify) {
   (void)SendCalls(modify, count);
 }
 
-
 // ---- Planning ----
 
 List *ReturningColumns(const ModifyTable *plan, Index index, int subplan, Relation relation) {
@@ -169,8 +169,8 @@ void Begin(EState *estate, ResultRelInfo *info, CmdType operation, List *set, Li
     Guard([&] { objects->set.push_back(column); });
   }
   OpenManagement(modify->relation->server, role, &modify->objects->management);
-  modify->answer = MakeReturning(modify->relation, &modify->objects->management, RelationGetDescr(info->ri_RelationDesc),
-                                 returning, estate->es_query_cxt);
+  modify->answer = MakeReturning(modify->relation, &modify->objects->management,
+                                 RelationGetDescr(info->ri_RelationDesc), returning, estate->es_query_cxt);
 }
 
 }  // namespace
@@ -240,7 +240,8 @@ TupleTableSlot **ExecManagementBatchInsert(EState *, ResultRelInfo *info, TupleT
   return slots;
 }
 
-TupleTableSlot *ExecManagementInsert(EState *estate, ResultRelInfo *info, TupleTableSlot *slot, TupleTableSlot *source) {
+TupleTableSlot *ExecManagementInsert(EState *estate, ResultRelInfo *info, TupleTableSlot *slot,
+                                     TupleTableSlot *source) {
   int count = 1;
   return ExecManagementBatchInsert(estate, info, &slot, &source, &count)[0];
 }

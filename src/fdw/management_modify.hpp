@@ -11,8 +11,8 @@ extern "C" {
 namespace supabase::pg {
 
 // Changes of rows of the Management API's tables: row by row, as PostgreSQL's executor hands them over; several rows in
-// one request where the operation takes a list. A request cannot be rolled back, so each is entered in the transaction's
-// record before it is sent (transaction.hpp).
+// one request where the operation takes a list. A request cannot be rolled back, so each is entered in the
+// transaction's record before it is sent (transaction.hpp).
 
 // FdwRoutine callbacks.
 int ManagementUpdatable(Relation relation);

@@ -12,6 +12,7 @@ extern "C" {
 #include "optimizer/paths.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/selfuncs.h"
 }
 
 namespace supabase::pg {
@@ -35,7 +36,7 @@ struct ManagementInfo {
 
 struct Key {
   AttrNumber attno;
-  KeyKind kind;
+  BindKind kind;
   Expr *value;  // NULL for kTrue and kFalse
 };
 
@@ -76,7 +77,7 @@ bool TakeComparison(const ManagementInfo *info, OpExpr *clause, Key *key) {
     Expr *other = side == left ? right : left;
     AttrNumber const attno = BindableColumn(info, side);
     if (attno == 0 || !IsKnown(info, other)) continue;
-    *key = {attno, KeyKind::kValue, other};
+    *key = {attno, BindKind::kValue, other};
     return true;
   }
   return false;
@@ -86,7 +87,7 @@ bool TakeList(const ManagementInfo *info, ScalarArrayOpExpr *clause, Key *key) {
   auto *list = static_cast<Expr *>(lsecond(clause->args));
   AttrNumber const attno = BindableColumn(info, static_cast<Expr *>(linitial(clause->args)));
   if (attno == 0 || !clause->useOr || !IsEquality(clause->opno) || !IsKnown(info, list)) return false;
-  *key = {attno, KeyKind::kList, list};
+  *key = {attno, BindKind::kList, list};
   return true;
 }
 
@@ -98,7 +99,7 @@ bool TakeKey(const ManagementInfo *info, Expr *clause, Key *key) {
   bool const negated = is_notclause(reinterpret_cast<Node *>(clause));
   AttrNumber const attno = BindableColumn(info, negated ? get_notclausearg(clause) : clause);
   if (attno == 0) return false;
-  *key = {attno, negated ? KeyKind::kFalse : KeyKind::kTrue, nullptr};
+  *key = {attno, negated ? BindKind::kFalse : BindKind::kTrue, nullptr};
   return true;
 }
 
@@ -118,7 +119,7 @@ List *KeysOf(const ManagementInfo *info, List *restrictions) {
     foreach (cell, restrictions) {
       Key key;
       if (!TakeKey(info, lfirst_node(RestrictInfo, cell)->clause, &key)) continue;
-      if ((key.kind == KeyKind::kList) != lists || HasKey(keys, key.attno)) continue;
+      if ((key.kind == BindKind::kList) != lists || HasKey(keys, key.attno)) continue;
       auto *kept = static_cast<Key *>(palloc(sizeof(Key)));
       *kept = key;
       keys = lappend(keys, kept);
@@ -140,7 +141,7 @@ double ListLength(const ManagementInfo *info, List *keys) {
   ListCell *cell;
   foreach (cell, keys) {
     auto *key = static_cast<Key *>(lfirst(cell));
-    if (key->kind != KeyKind::kList) continue;
+    if (key->kind != BindKind::kList) continue;
     auto *node = reinterpret_cast<Node *>(key->value);
 #if PG_VERSION_NUM >= 170000
     length *= Max(estimate_array_length(info->root, node), 1.0);
@@ -195,7 +196,7 @@ List *JoinClauses(const ManagementInfo *info) {
   RelOptInfo *rel = info->rel;
   List *clauses = list_copy(rel->joininfo);
   for (int attno = 1; rel->has_eclass_joins && attno <= info->relation->natts; attno++) {
-    Key key = {static_cast<AttrNumber>(attno), KeyKind::kValue, nullptr};
+    Key key = {static_cast<AttrNumber>(attno), BindKind::kValue, nullptr};
     if (!IsBindable(info, key.attno)) continue;
     clauses = list_concat(clauses, generate_implied_equalities_for_column(info->root, rel, IsColumnMember, &key,
                                                                           rel->lateral_referencers));

@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "core/crypto.hpp"
+
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/project_password.hpp"
@@ -40,7 +42,8 @@ namespace {
 
 // Columns with a value that stays what was given; the others are the remote's to say.
 bool IsGiven(const ApiTable &api, const ApiRow &row, size_t column) {
-  return row[column].has_value() && !row[column]->null && (api.IsKey(api.columns[column].name) || !api.columns[column].parameter.empty());
+  return row[column].has_value() && !row[column]->null &&
+         (api.IsKey(api.columns[column].name) || !api.columns[column].parameter.empty());
 }
 
 std::string Text(const Cell &cell) {
@@ -49,7 +52,8 @@ std::string Text(const Cell &cell) {
 
 Cell GivenCell(const ApiColumn &column, const ApiValue &value, CellTexts *texts) {
   Cell cell = TextCell(value.text, texts);
-  if (column.type == "boolean") cell.kind = value.text == "t" || value.text == "true" ? Cell::Kind::kTrue : Cell::Kind::kFalse;
+  if (column.type == "boolean")
+    cell.kind = value.text == "t" || value.text == "true" ? Cell::Kind::kTrue : Cell::Kind::kFalse;
   return cell;
 }
 
@@ -74,7 +78,8 @@ void TakeKnown(const ApiTable &api, const ApiRow &row, ManagementAnswer *answer,
     } else if (IsGiven(api, row, column)) {
       objects->cells[i] = GivenCell(api_column, *row[column], &objects->texts);
       objects->known[i] = true;
-    } else if (answered && answer->Has(0, api_column) && api_column.hydrate.empty()) {
+    } else if (answered && answer->Has(0, api_column) &&
+               (api_column.hydrate.empty() || api_column.hydrate == "insert")) {
       objects->cells[i] = answer->Value(0, api, api_column, &objects->texts);
       objects->known[i] = true;
     }
@@ -199,16 +204,16 @@ int GeneratedColumn(const ApiTable &api) {
 
 }  // namespace
 
-Returning *MakeReturning(const ApiRelation *relation, const ManagementObjects *management, TupleDesc desc, List *columns,
-                         MemoryContext context) {
+Returning *MakeReturning(const ApiRelation *relation, const ManagementObjects *management, TupleDesc desc,
+                         List *columns, MemoryContext context) {
   auto *returning = static_cast<Returning *>(palloc0(sizeof(Returning)));
   returning->relation = relation;
   returning->management = management;
   returning->columns = columns;
   returning->begun = time(nullptr);
   returning->objects = Own<ReturningObjects>(context);
-  returning->converters = static_cast<ColumnConverter *>(
-      palloc0(sizeof(ColumnConverter) * static_cast<Size>(list_length(columns) + 1)));
+  returning->converters =
+      static_cast<ColumnConverter *>(palloc0(sizeof(ColumnConverter) * static_cast<Size>(list_length(columns) + 1)));
   returning->position.table = relation->name;
   returning->position.converters = returning->converters;
   ReturningObjects *objects = returning->objects;

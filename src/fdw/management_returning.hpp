@@ -10,8 +10,8 @@ namespace supabase::pg {
 // the row as it is read again.
 struct Returning;
 
-Returning *MakeReturning(const ApiRelation *relation, const ManagementObjects *management, TupleDesc desc, List *columns,
-                         MemoryContext context);
+Returning *MakeReturning(const ApiRelation *relation, const ManagementObjects *management, TupleDesc desc,
+                         List *columns, MemoryContext context);
 // Fills the slot. `sent` NULL: the row was found by FindCreated.
 void StoreReturning(Returning *returning, const CallObjects *sent, const ApiRow *row, TupleTableSlot *slot);
 

@@ -92,9 +92,9 @@ List *ListTexts(Datum array, Oid array_type) {
 }
 
 List *KeyTexts(ForeignScanState *node, const ManagementScan *scan, List *key) {
-  auto const kind = static_cast<KeyKind>(intVal(lsecond(key)));
-  if (kind == KeyKind::kTrue) return list_make1(pstrdup("true"));
-  if (kind == KeyKind::kFalse) return list_make1(pstrdup("false"));
+  auto const kind = static_cast<BindKind>(intVal(lsecond(key)));
+  if (kind == BindKind::kTrue) return list_make1(pstrdup("true"));
+  if (kind == BindKind::kFalse) return list_make1(pstrdup("false"));
   int const number = intVal(lthird(key));
   auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
   Oid const type = exprType(static_cast<Node *>(list_nth(plan->fdw_exprs, number)));
@@ -102,7 +102,7 @@ List *KeyTexts(ForeignScanState *node, const ManagementScan *scan, List *key) {
   Datum const value =
       ExecEvalExpr(static_cast<ExprState *>(list_nth(scan->expressions, number)), node->ss.ps.ps_ExprContext, &isnull);
   if (isnull) return NIL;
-  if (kind == KeyKind::kList) return ListTexts(value, type);
+  if (kind == BindKind::kList) return ListTexts(value, type);
   char *text = DatumToText(type, value);
   if (type == BOOLOID) text = pstrdup(DatumGetBool(value) ? "true" : "false");
   return list_make1(text);
@@ -278,14 +278,14 @@ const char *RequestText(const ManagementScan *scan, List *expressions) {
   ListCell *cell;
   foreach (cell, scan->keys) {
     auto *key = lfirst_node(List, cell);
-    auto const kind = static_cast<KeyKind>(intVal(lsecond(key)));
+    auto const kind = static_cast<BindKind>(intVal(lsecond(key)));
     auto const column = static_cast<size_t>(relation->columns[intVal(linitial(key)) - 1]);
     int const number = intVal(lthird(key));
     auto *constant = number < 0 ? nullptr : static_cast<Const *>(list_nth(expressions, number));
-    const char *value = kind == KeyKind::kTrue    ? "true"
-                        : kind == KeyKind::kFalse ? "false"
-                                                  : psprintf("$%d", number + 1);
-    if (constant != nullptr && IsA(constant, Const) && !constant->constisnull && kind == KeyKind::kValue) {
+    const char *value = kind == BindKind::kTrue    ? "true"
+                        : kind == BindKind::kFalse ? "false"
+                                                   : psprintf("$%d", number + 1);
+    if (constant != nullptr && IsA(constant, Const) && !constant->constisnull && kind == BindKind::kValue) {
       value = ToUtf8(DatumToText(constant->consttype, constant->constvalue));
     }
     Guard([&] { objects->targets.front().bound.emplace_back(column, value); });

@@ -54,12 +54,12 @@ bool AwaitRow(Session *session, ManagementReader *reader);
 // ---- management_plan.cpp ----
 
 // How a condition gives the value of a column.
-enum class KeyKind { kValue, kList, kTrue, kFalse };
+enum class BindKind { kValue, kList, kTrue, kFalse };
 // fdw_private of a scan.
 enum ManagementPrivate {
   kManagementMark,     // String
   kManagementColumns,  // attribute numbers to fetch (IntList)
-  kManagementKeys,     // (Integer column, Integer KeyKind, Integer parameter) each
+  kManagementKeys,     // (Integer column, Integer BindKind, Integer parameter) each
 };
 
 void ManagementRelSize(PlannerInfo *root, RelOptInfo *rel, Oid table_id);
