@@ -26,7 +26,8 @@ namespace {
 
 enum Place : unsigned { kServer = 1, kMapping = 2, kTable = 4, kColumn = 8 };
 
-enum class Kind { kText, kSecret, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
+// kVault: a text that names a secret in Supabase Vault.
+enum class Kind { kText, kSecret, kVault, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
 
 struct Option {
   const char *name;
@@ -78,8 +79,8 @@ constexpr Option kOptions[] = {
     {"api_key", kMapping, Kind::kSecret, 0, 0, nullptr},
     {"jwt", kMapping, Kind::kSecret, 0, 0, nullptr},
     {"login", kMapping, Kind::kText, 0, 0, nullptr},
-    {"api_key_id", kMapping, Kind::kText, 0, 0, nullptr},
-    {"api_key_name", kMapping, Kind::kText, 0, 0, nullptr},
+    {"api_key_id", kMapping, Kind::kVault, 0, 0, nullptr},
+    {"api_key_name", kMapping, Kind::kVault, 0, 0, nullptr},
     {"origin", kMapping, Kind::kUrl, 0, 0, nullptr},
 };
 
@@ -188,6 +189,7 @@ void CheckValue(const Option *option, const char *value) {
   bool flag;
   switch (option->kind) {
     case Kind::kText:
+    case Kind::kVault:
       if (*value == '\0') BadValue(option, value, "The value must not be empty.");
       break;
     case Kind::kSecret:
@@ -323,46 +325,6 @@ void CheckTableOptions(List *options) {
   }
 }
 
-// Splits the server's address into what requests and checks need.
-void SetAddress(Server *server, List *options) {
-  const char *ref = FindOption(options, "project_ref");
-  const char *url = FindOption(options, "url");
-  const char *rest_url = FindOption(options, "rest_url");
-  if (ref == nullptr && url == nullptr && rest_url == nullptr) {
-    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("server \"%s\" has no address", server->name),
-                    errhint("Set one of the options project_ref, url and rest_url.")));
-  }
-  const char *text = ref != nullptr ? psprintf("https://%s.supabase.co", ref) : url != nullptr ? url : rest_url;
-  const char *suffix = rest_url != nullptr ? "" : "/rest/v1";
-  // One size for all texts: each is a part of the address, which is at most a few characters longer than
-  // `text`.
-  size_t const size = strlen(text) + strlen(suffix) + 32;
-  auto *rest = static_cast<char *>(palloc0(size));
-  auto *path = static_cast<char *>(palloc0(size));
-  auto *host = static_cast<char *>(palloc0(size));
-  auto *auth = static_cast<char *>(palloc0(size));
-  auto *auth_path = static_cast<char *>(palloc0(size));
-  Guard([&] {
-    BaseUrl const base = ParseBaseUrl("url", text);
-    (base.Text() + "/auth/v1").copy(auth, size - 1);
-    (base.path + "/auth/v1").copy(auth_path, size - 1);
-    (base.Text() + suffix).copy(rest, size - 1);
-    (base.path + suffix).copy(path, size - 1);
-    base.host.copy(host, size - 1);
-  });
-  server->rest_url = rest;
-  server->rest_path = path;
-  server->auth_url = rest_url != nullptr ? nullptr : auth;
-  server->auth_path = auth_path;
-  server->host = host;
-  server->project_ref = ref;
-  const char *dot = strchr(host, '.');
-  if (ref == nullptr && dot != nullptr &&
-      Guard([&] { return HostMatches(host, "*.supabase.co, *.supabase.in, *.supabase.red"); })) {
-    server->project_ref = pnstrdup(host, static_cast<Size>(dot - host));
-  }
-}
-
 SessionAuth SessionAuthOption(List *options) {
   const char *value = FindOption(options, "session_auth");
   if (value == nullptr || strcmp(value, "always") == 0) return SessionAuth::kAlways;
@@ -384,6 +346,15 @@ const char *FindOption(List *options, const char *name) {
     if (strcmp(def->defname, name) == 0) return defGetString(def);
   }
   return nullptr;
+}
+
+bool HoldsSecret(List *mapping_options) {
+  ListCell *cell;
+  foreach (cell, mapping_options) {
+    const Option *option = FindDefinition(static_cast<DefElem *>(lfirst(cell))->defname, kMapping);
+    if (option != nullptr && (option->kind == Kind::kSecret || option->kind == Kind::kVault)) return true;
+  }
+  return false;
 }
 
 Server *GetServerOptions(Oid server_id) {
