@@ -158,6 +158,30 @@ SELECT supabase_oauth_refresh_due('8 days') AS refreshed;
 SELECT supabase_oauth_refresh_due('1 minute') AS refreshed;
 SELECT generation, refresh_count, status FROM supabase_fdw.logins ORDER BY name;
 
+-- looked up and refreshed where the statement is in parallel mode
+CREATE TABLE many AS SELECT i FROM generate_series(1, 10000) i;
+ANALYZE many;
+GRANT SELECT ON many TO regress_app;
+CREATE FUNCTION count_orders(above int) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL RESTRICTED AS
+  $$ BEGIN RETURN (SELECT count(*) FROM shop.orders WHERE id >= above); END $$;
+SELECT set_config(CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END, 'on', false) AS forced;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT expire('nightly');
+SET ROLE regress_app;
+EXPLAIN (COSTS OFF) SELECT count_orders(min(i)) FROM many;
+SELECT count_orders(min(i)) FROM many;
+SELECT count_orders(min(i)) FROM many;
+RESET ROLE;
+SELECT generation, refresh_count, status FROM supabase_fdw.logins WHERE name = 'nightly';
+SELECT set_config(CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END, 'off', false) AS forced;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+DROP TABLE many;
+DROP FUNCTION count_orders;
+
 -- the owner's key is used, whatever key the one who asks has
 ALTER USER MAPPING FOR regress_app SERVER shop OPTIONS (SET api_key 'sb_publishable_of_nobody');
 SET ROLE regress_app;

@@ -166,6 +166,18 @@ COMMENT ON VIEW supabase_fdw.grants IS 'the OAuth grants that the current role m
 REVOKE ALL ON supabase_fdw.grants FROM PUBLIC;
 GRANT SELECT ON supabase_fdw.grants TO PUBLIC;
 
+-- Keys in user mappings go where the server's owner points it. What he must not change is refused, also where triggers are
+-- switched off by session_replication_role.
+CREATE FUNCTION supabase_fdw.check_ddl() RETURNS event_trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'supabase_check_ddl';
+COMMENT ON FUNCTION supabase_fdw.check_ddl() IS 'keeps a server''s owner from taking the credentials of other roles to another address';
+REVOKE EXECUTE ON FUNCTION supabase_fdw.check_ddl() FROM PUBLIC;
+
+CREATE EVENT TRIGGER supabase_fdw_check_ddl ON ddl_command_start
+  WHEN TAG IN ('ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING')
+  EXECUTE FUNCTION supabase_fdw.check_ddl();
+ALTER EVENT TRIGGER supabase_fdw_check_ddl ENABLE ALWAYS;
+
 CREATE FUNCTION supabase_sign_in(server name, email text DEFAULT NULL, password text DEFAULT NULL,
                                  is_local boolean DEFAULT false, save_as name DEFAULT NULL,
                                  refresh_token text DEFAULT NULL)

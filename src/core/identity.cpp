@@ -54,6 +54,15 @@ void IdentityStore::Replace(const Secret &token, const Secret &access, const Sec
       identity.token = access;
       if (!refresh.empty()) identity.refresh = refresh;
       identity.claims = claims;
+      identity.refresh_after = 0;
+    }
+  }
+}
+
+void IdentityStore::Defer(const Secret &token, int64_t refresh_after) {
+  for (auto &[handle, state] : states_) {
+    for (Identity &identity : state.identities_) {
+      if (identity.token.Reveal() == token.Reveal()) identity.refresh_after = refresh_after;
     }
   }
 }

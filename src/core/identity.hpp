@@ -25,6 +25,7 @@ struct Identity {
   // How the token is kept fresh, for a user who signed in: by this refresh token, or as this stored login.
   Secret refresh;
   std::string login;
+  int64_t refresh_after = 0;  // Unix microseconds; after a refresh that failed
 };
 
 class IdentityState {
@@ -49,6 +50,8 @@ class IdentityStore {
 
   // Puts a refreshed token in the place of `token` in every state: whatever a rollback brings back is fresh too.
   void Replace(const Secret &token, const Secret &access, const Secret &refresh, const Claims &claims);
+  // Has the identity with this token wait until then for its next refresh, in every state; others do not wait with it.
+  void Defer(const Secret &token, int64_t refresh_after);
 
   // Null for a handle that names no state.
   const IdentityState *Find(std::string_view handle) const noexcept;

@@ -15,68 +15,11 @@ extern "C" {
 namespace supabase::pg {
 namespace {
 
-constexpr char kManagementUrl[] = "https://api.supabase.com";
 // postgres_fdw's: a round trip, and a little for each row that is transferred.
 constexpr double kDefaultStartupCost = 100.0;
 constexpr double kDefaultTupleCost = 0.01;
 // Rows of an INSERT request: a fifth slower with a hundred, no faster with ten thousand.
 constexpr double kBatchSize = 1000;
-
-// Splits the server's address into what requests and checks need.
-void SetAddress(Server *server, List *options) {
-  const char *ref = FindOption(options, "project_ref");
-  const char *url = FindOption(options, "url");
-  const char *rest_url = FindOption(options, "rest_url");
-  if (ref == nullptr && url == nullptr && rest_url == nullptr) {
-    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("server \"%s\" has no address", server->name),
-                    errhint("Set one of the options project_ref, url and rest_url.")));
-  }
-  const char *text = ref != nullptr ? psprintf("https://%s.supabase.co", ref) : url != nullptr ? url : rest_url;
-  const char *suffix = rest_url != nullptr ? "" : "/rest/v1";
-  // One size for all texts: each is a part of the address, which is at most a few characters longer than
-  // `text`.
-  size_t const size = strlen(text) + strlen(suffix) + 32;
-  auto *rest = static_cast<char *>(palloc0(size));
-  auto *path = static_cast<char *>(palloc0(size));
-  auto *host = static_cast<char *>(palloc0(size));
-  auto *auth = static_cast<char *>(palloc0(size));
-  auto *auth_path = static_cast<char *>(palloc0(size));
-  Guard([&] {
-    BaseUrl const base = ParseBaseUrl("url", text);
-    (base.Text() + "/auth/v1").copy(auth, size - 1);
-    (base.path + "/auth/v1").copy(auth_path, size - 1);
-    (base.Text() + suffix).copy(rest, size - 1);
-    (base.path + suffix).copy(path, size - 1);
-    base.host.copy(host, size - 1);
-  });
-  server->rest_url = rest;
-  server->rest_path = path;
-  server->auth_url = rest_url != nullptr ? nullptr : auth;
-  server->auth_path = auth_path;
-  server->host = host;
-  server->project_ref = ref;
-  const char *dot = strchr(host, '.');
-  if (ref == nullptr && dot != nullptr &&
-      Guard([&] { return HostMatches(host, "*.supabase.co, *.supabase.in, *.supabase.red"); })) {
-    server->project_ref = pnstrdup(host, static_cast<Size>(dot - host));
-  }
-}
-
-// The Management API has one address; another one is a copy of it for tests, or a proxy before it.
-void SetManagementAddress(Server *server, List *options) {
-  const char *text = FindOption(options, "url");
-  if (text == nullptr) text = kManagementUrl;
-  size_t const size = strlen(text) + 32;
-  auto *url = static_cast<char *>(palloc0(size));
-  auto *host = static_cast<char *>(palloc0(size));
-  Guard([&] {
-    BaseUrl const base = ParseBaseUrl("url", text);
-    base.Text().copy(url, size - 1);
-    base.host.copy(host, size - 1);
-  });
-  server->management_url = url;
-  server->host = host;
-}
 
 bool FanoutOption(List *options, bool otherwise) {
   const char *value = FindOption(options, "fanout");

@@ -116,6 +116,15 @@ Server *GetServerByName(const char *name, ServerType type);
 // How many project servers of this wrapper the database has.
 int CountProjectServers();
 
+// Splits a server's address into what requests and checks need.
+void SetAddress(Server *server, List *options);
+void SetManagementAddress(Server *server, List *options);
+// Where a server of this type with these options sends its requests, in one spelling; "" when the options do not say.
+const char *ServerAddress(const char *type, List *options);
+// Whether a user mapping with these options has a secret in it, or the name of one in Supabase Vault: what goes to
+// whatever address the server has. A stored login has an address of its own and does not count.
+bool HoldsSecret(List *mapping_options);
+
 // One option of a list, or NULL; as a value, which the validator has seen.
 const char *FindOption(List *options, const char *name);
 bool BoolOption(List *options, const char *name, bool otherwise);

@@ -22,7 +22,8 @@ PG_FUNCTION_INFO_V1(supabase_fdw_validator);
 
 namespace {
 
-enum class Kind { kText, kSecret, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
+// kVault: a text that names a secret in Supabase Vault.
+enum class Kind { kText, kSecret, kVault, kBool, kInt, kCost, kSeconds, kBytes, kChoice, kUrl, kRef };
 
 // Which servers have an option, or whose tables, columns and mappings.
 enum Api : unsigned { kProject = 1, kManagement = 2, kBoth = 3 };
@@ -78,15 +79,15 @@ constexpr Option kOptions[] = {
     {"api_key", kMapping, kProject, Kind::kSecret, 0, 0, nullptr},
     {"jwt", kMapping, kProject, Kind::kSecret, 0, 0, nullptr},
     {"login", kMapping, kProject, Kind::kText, 0, 0, nullptr},
-    {"api_key_id", kMapping, kProject, Kind::kText, 0, 0, nullptr},
-    {"api_key_name", kMapping, kProject, Kind::kText, 0, 0, nullptr},
+    {"api_key_id", kMapping, kProject, Kind::kVault, 0, 0, nullptr},
+    {"api_key_name", kMapping, kProject, Kind::kVault, 0, 0, nullptr},
     {"origin", kMapping, kBoth, Kind::kUrl, 0, 0, nullptr},
     {"resource", kTable, kManagement, Kind::kText, 0, 0, nullptr},
     {"destructive", kServer, kManagement, Kind::kBool, 0, 0, nullptr},
     {"fanout", kServer | kTable, kManagement, Kind::kChoice, 0, 0, "implicit require_qual"},
     {"access_token", kMapping, kManagement, Kind::kSecret, 0, 0, nullptr},
-    {"access_token_id", kMapping, kManagement, Kind::kText, 0, 0, nullptr},
-    {"access_token_name", kMapping, kManagement, Kind::kText, 0, 0, nullptr},
+    {"access_token_id", kMapping, kManagement, Kind::kVault, 0, 0, nullptr},
+    {"access_token_name", kMapping, kManagement, Kind::kVault, 0, 0, nullptr},
     {"oauth_grant", kMapping, kManagement, Kind::kText, 0, 0, nullptr},
 };
 
@@ -190,6 +191,7 @@ void CheckValue(const Option *option, const char *value) {
   bool flag;
   switch (option->kind) {
     case Kind::kText:
+    case Kind::kVault:
       if (*value == '\0') BadValue(option, value, "The value must not be empty.");
       break;
     case Kind::kSecret:
@@ -335,6 +337,15 @@ void CheckOptionsFit(List *options, Place place, bool management, const char *na
                            PlaceName(place), name, management ? "management" : "project"),
                     errhint("Valid options in this context are: %s.", ValidNames(place, api))));
   }
+}
+
+bool HoldsSecret(List *mapping_options) {
+  ListCell *cell;
+  foreach (cell, mapping_options) {
+    const Option *option = FindDefinition(static_cast<DefElem *>(lfirst(cell))->defname, kMapping);
+    if (option != nullptr && (option->kind == Kind::kSecret || option->kind == Kind::kVault)) return true;
+  }
+  return false;
 }
 
 // VALIDATOR of the wrapper: called for every CREATE and ALTER with the whole new list of options.

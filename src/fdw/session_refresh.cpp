@@ -18,7 +18,6 @@ namespace {
 constexpr int64_t kPause = 5'000'000;
 // Seconds, of a token that does not say when it was issued: Auth's default.
 constexpr int64_t kUsualLifetime = 3600;
-int64_t not_before = 0;
 
 bool IsDueNow(const Identity *identity, int64_t now) {
   int64_t const expires = identity->claims.exp.value_or(0) * 1'000'000;
@@ -47,7 +46,7 @@ struct Exchange {
 void RefreshSession(IdentityStore *store, const Identity *identity, const Server *server) {
   int64_t const now = NowMicroseconds();
   bool const alive = now < identity->claims.exp.value_or(0) * 1'000'000;
-  if (!IsDueNow(identity, now) || server->auth_url == nullptr || (alive && now < not_before)) return;
+  if (!IsDueNow(identity, now) || server->auth_url == nullptr || (alive && now < identity->refresh_after)) return;
   CheckHostAllowed(server);
   auto *exchange = Own<Exchange>(CurrentMemoryContext);
   (void)FindApiKey(server, identity->setter, &exchange->api_key);
@@ -73,7 +72,7 @@ void RefreshSession(IdentityStore *store, const Identity *identity, const Server
     });
     return;
   }
-  not_before = now + kPause;
+  Guard([&] { store->Defer(identity->token, now + kPause); });
   if (!alive) RefuseExpired(server, exchange);
 }
 

@@ -20,11 +20,11 @@ $SIG{PIPE} = 'IGNORE';
 # Its state is that of the door's process. Mode: "strict" or "lenient", then where to hold, then what to answer.
 my ($number, %used, $revoked, $current) = (0, (), 0, '');
 
-# its second argument: seconds that it lives, of an hour
+# its second argument: seconds that it lives, of an hour; its third: an address, in UTF-8
 sub access {
-  my ($n, $left) = @_;
+  my ($n, $left, $email) = @_;
   my $exp = time + ($left // 3600);
-  return join '.', map({ encode_base64url($_) } '{"alg":"HS256"}', sprintf('{"sub":"user","role":"authenticated","n":%d,"iat":%d,"exp":%d}', $n, $exp - 3600, $exp)), 'sig0';
+  return join '.', map({ encode_base64url($_) } '{"alg":"HS256"}', sprintf('{"sub":"user","role":"authenticated",%s"n":%d,"iat":%d,"exp":%d}', $email ? qq("email":"$email",) : '', $n, $exp - 3600, $exp)), 'sig0';
 }
 
 sub tokens {
@@ -64,6 +64,10 @@ my %special = (
   'control' => sub { $number++; tokens(access => 'a\r\nX-Evil: 1') },
   'no_refresh' => sub { tokens(no_refresh => 1) },
   'no_expiry' => sub { $number++; tokens(no_expiry => 1) },
+  # what is no JWT, and what LATIN1 has not
+  'opaque' => sub { $number++; tokens(access => "opaque-$number") },
+  'foreign' => sub { $number++; tokens(access => access($number, undef, "\xc3\xa4\xe6\x97\xa5\@example.com")) },
+  'foreign_error' => sub { refusal(400, qq({"error":"invalid_grant","error_description":"r\xc3\xa9voqu\xc3\xa9 \xe6\x97\xa5"})) },
 );
 
 sub issue {
@@ -99,6 +103,7 @@ sub serve {
   my ($bearer) = $request->{head} =~ /^authorization: *Bearer (\S+)/im;
   my $n = 0;
   if (($bearer // '') =~ /^[^.]*\.([^.]*)\./) { require MIME::Base64; ($n) = MIME::Base64::decode_base64url($1) =~ /"n":(\d+)/ }
+  $n = $1 if ($bearer // '') =~ /^opaque-(\d+)$/;
   my $good = $n == $number && $mode !~ /refuse/;
   my $headers = ['Content-Type: application/json', $good ? () : 'WWW-Authenticate: Bearer error="invalid_token"'];
   print $client Door::answer(status => $good ? 200 : 401, headers => $headers, body => $good ? qq(["$request->{method}"]) : '{"code":"PGRST301","message":"JWT expired"}');
@@ -249,6 +254,80 @@ for my $kind ('strict', 'lenient') {
   }
 }
 
+# --- who else there is while a refresh is under way -------------------------------------------------------------------
+my $refreshes = sub { return scalar(() = $door->received =~ m{POST /auth/v1/token\?grant_type=refresh}g) };
+{
+  # the one who asked has gone: who comes then waits for the worker that is there
+  sign_in();
+  my $on = $while_sending->('strict', 'processed');
+  $watch->value("SELECT pg_cancel_backend($pid)");
+  is($asking->end->state, '57014', 'the statement that asked is cancelled');
+  my $next = connected();
+  my $waiter = $next->backend;
+  $next->begin(q{SELECT supabase_refresh_login('x', true)});
+  my $wait = Stack::wait_until(30, sub { $watch->value("SELECT wait_event_type FROM pg_stat_activity WHERE pid = $waiter AND (wait_event_type = 'Lock' OR wait_event = 'BgWorkerShutdown')") });
+  is($wait, 'Lock', 'the next one waits for the worker that is at work');
+  is($watch->value("SELECT count(*) $worker"), 1, 'and starts no other');
+  $on->('answer');
+  is($next->end->state, '00000', 'it has what that one got');
+  is($refreshes->(), 1, 'by one request');
+}
+{
+  # advisory locks with the numbers of the login's own
+  sign_in();
+  my $locker = connected();
+  my $number = q{('x' || left(id::text, 8))::bit(32)};
+  my $class = q{x'53465744'};
+  $locker->value("SELECT pg_advisory_lock(${class}::int, ${number}::int), pg_advisory_lock(($class || $number)::bit(64)::bigint) FROM supabase_fdw.logins");
+  is($locker->value(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1397118788 AND pid = pg_backend_pid()}), 2, 'a session has the locks');
+  my $session = connected();
+  $session->run(q{SET lock_timeout = '10s'; SELECT supabase_refresh_login('x', true) > now()});
+  is($session->state, '00000', 'but no lock of a session stops a refresh') or diag($session->message);
+  is(row('generation'), 2, 'which is done');
+}
+{
+  # signed in again, at another server, while the door is held
+  my $other = Door->new(\&serve);
+  $watch->value("CREATE SERVER other FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '@{[$other->url]}'); CREATE USER MAPPING FOR postgres SERVER other OPTIONS (api_key 'sb_publishable_x', login 'x')");
+  sign_in();
+  $other->play('strict none');
+  my $on = $while_sending->('strict', 'processed');
+  my $again = connected();
+  $again->value(q{SELECT user_id FROM supabase_sign_in('other', 'b@example.com', 'pw', save_as => 'x'); SELECT supabase_clear_auth()});
+  $on->('answer');
+  worker_gone();
+  is($asking->end->state, '40001', 'a login that is replaced while it is refreshed is an error for the one who asked');
+  is(row(q{server || ' ' || generation || ' ' || status}), 'other 1 active', 'and the refresh does not overwrite it');
+  is($watch->value(q{SELECT outcome FROM supabase_fdw.credential_audit WHERE action = 'refresh' ORDER BY at DESC LIMIT 1}), 'the login was replaced meanwhile', 'which the audit says');
+  is($again->value(q{SELECT supabase_refresh_login('x', true); SELECT supabase_request('other', 'GET', '/x')}) =~ /\["GET"\]/, 1, 'the new one works');
+  $watch->value('DROP SERVER other CASCADE');
+  $other->stop;
+}
+
+# --- a database that is not UTF-8 -------------------------------------------------------------------------------------
+{
+  my $latin = "${database}_latin";
+  $stack->sql("CREATE DATABASE $latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'", 'postgres');
+  $stack->sql(<<SQL, $latin);
+CREATE EXTENSION supabase_fdw;
+CREATE SERVER api FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '@{[$door->url]}', max_retries '0');
+CREATE USER MAPPING FOR postgres SERVER api OPTIONS (api_key 'sb_publishable_x', login 'x');
+SQL
+  $door->play('strict none');
+  my $session = $stack->session($latin);
+  $session->value(q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw', save_as => 'x'); SELECT supabase_clear_auth()});
+  $door->play('strict none foreign');
+  is($session->value(q{SELECT supabase_refresh_login('x', true) > now()}), 't', 'a refresh in a database in LATIN1');
+  is($session->value(q{SELECT encode(convert_to(email, 'UTF8'), 'hex') FROM supabase_fdw.logins}), unpack('H*', '?????@example.com'), 'stores no bytes that would be other characters there');
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'and the token is used');
+  $door->play('strict none foreign_error');
+  $session->run(q{SELECT supabase_refresh_login('x', true)});
+  is($session->state, '28000', 'what the issuer says');
+  like($session->value(q{SELECT encode(convert_to(last_error, 'UTF8'), 'hex') FROM supabase_fdw.logins}), qr/@{[unpack 'H*', 'r??voqu?? ???']}/, 'likewise');
+  $session->close;
+  $stack->sql("DROP DATABASE $latin WITH (FORCE)", 'postgres');
+}
+
 # --- answers ---------------------------------------------------------------------------------------------------------
 # [mode, SQLSTATE, message, status, refreshes sent]
 my @answers = (
@@ -352,6 +431,20 @@ for my $method ('GET', 'POST', 'PATCH', 'DELETE') {
   $session->run(q{SELECT supabase_request('api', 'GET', '/x')}) for 1 .. 3;
   is($session->{output}, '["GET"]', 'when that fails, a token that lives is used') or diag($session->message);
   is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'and not asked for again at once');
+  # somebody else signs in
+  $door->play('strict none short');
+  $session->value($sign_in);
+  $door->play('strict none');
+  is($session->value(q{SELECT supabase_request('api', 'GET', '/x')}), '["GET"]', 'the next user of the session');
+  is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'does not wait for that');
+  # a token that does not say until when: the answer did
+  $door->play('strict none short');
+  $session->value($sign_in);
+  $door->play('strict none opaque');
+  $session->run(q{SELECT supabase_request('api', 'GET', '/x')}) for 1 .. 3;
+  is($session->{output}, '["GET"]', 'an access token that is no JWT is used') or diag($session->message);
+  is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'after one refresh');
+  is($session->value(q{SELECT expires_at > now() + interval '30 minutes' FROM supabase_auth()}), 't', 'until the time that came with it');
 }
 
 # --- a session that signed in and stored it goes on with the stored login ---------------------------------------------

@@ -127,6 +127,19 @@ TEST(Identity, KeepsEveryField) {
   EXPECT_EQ(found->setter, 42U);
 }
 
+// One user's failing refresh is no reason for another's to wait, and a rollback is none to try again.
+TEST(Identity, OnlyTheOneWhoseRefreshFailedWaits) {
+  Store store;
+  const std::string first = store.Set("", User(7, "a"));
+  const std::string both = store.Set(first, User(8, "b"));
+  store.Defer(Secret("a"), 5);
+  EXPECT_EQ(store.Find(first)->Find(7)->refresh_after, 5);
+  EXPECT_EQ(store.Find(both)->Find(7)->refresh_after, 5);
+  EXPECT_EQ(store.Find(both)->Find(8)->refresh_after, 0);
+  store.Replace(Secret("a"), Secret("c"), Secret("r"), {});
+  EXPECT_EQ(store.Find(both)->Find(7)->refresh_after, 0);
+}
+
 // A rollback brings an older handle back, so its state must be what it was.
 TEST(Identity, StatesAreIsolated) {
   Store store;
