@@ -177,6 +177,22 @@ async function life() {
   is([second.status, (await api('GET', `/v1/projects/${second.ref}`)).json.status], ['UNKNOWN', 'INIT_FAILED'], 'a creation that fails');
 }
 
+async function plans(P) {
+  const hook = { body: { hook_send_sms_enabled: false } };
+  await status(200, 'a hook on a paid plan', 'PATCH', `${P}/config/auth`, hook);
+  await sim('plan', { organization_slug: 'acme', plan: 'free' });
+  await status(400, 'not on the free one, even unchanged', 'PATCH', `${P}/config/auth`, hook);
+  await status(402, 'nor add-ons', 'PATCH', `${P}/billing/addons`, { body: { addon_type: 'ipv4', addon_variant: 'ipv4_default' } });
+  await sim('plan', { organization_slug: 'acme', plan: 'pro' });
+  await sim('absence', { removed: 404, branches: 200 });
+  await api('DELETE', `${P}/branches`);
+  is((await api('GET', `${P}/branches`)).json, [], 'absence as a test wants it');
+  await sim('absence', { branches: 422 });
+  await status(422, 'or as the service has it', 'GET', `${P}/branches`);
+  await status(406, 'a snippet that is not there', 'GET', '/v1/snippets/00000000-0000-4000-8000-000000000000');
+  is((await call(direct, 'POST', '/_sim/absence', { body: { remvoed: 404 }, auth: null })).status, 400, 'a control nobody knows');
+}
+
 async function rates(P) {
   await sim('rate', { limit: 2 });
   const first = await api('GET', `${P}/readonly`);
@@ -360,6 +376,7 @@ if (contract) await canaries(P);
 await strictness(P);
 await digests(P, ref);
 await life();
+await plans(P);
 await rates(P);
 await scoped(P);
 await oauth(P);
