@@ -182,7 +182,7 @@ control('oauth', {rotation => 'family', omit_refresh_token => JSON::PP::false});
   # strict: the token is used up, its successor was lost, and to use it twice ends everything
   grant_as('lost');
   expire('lost');
-  control('fault', {route => '/v1/oauth/token', when => 'after', reset => JSON::PP::true, times => 1});
+  control('fault', {route => '/v1/oauth/token', reset => 'after', times => 1});
   refresh('lost');
   is($admin->state, '28000', 'an answer that was lost in strict rotation: the one repetition finds the grant dead');
   like($admin->message, qr/supabase_oauth_authorize_url\('acme'\)/, '... the hint says how to go on');
@@ -197,7 +197,7 @@ control('oauth', {rotation => 'family', omit_refresh_token => JSON::PP::false});
   control('oauth', {rotation => 'grace'});
   grant_as('saved');
   expire('saved');
-  control('fault', {route => '/v1/oauth/token', when => 'after', reset => JSON::PP::true, times => 1});
+  control('fault', {route => '/v1/oauth/token', reset => 'after', times => 1});
   is(refresh('saved'), 't', 'an answer that was lost where the old token is good for a while: the repetition saves the grant');
   is(row('status || generation', 'saved'), 'active2', '... and its row');
 
@@ -230,7 +230,7 @@ is(try_value($admin, q{SELECT supabase_oauth_refresh_due()}), 2, 'what is due is
   is(try_value($admin, q{SELECT status FROM supabase_fdw.grants WHERE name = 'over'}), 'revoked', 'the view says so');
 
   grant_as('unsure');
-  control('fault', {route => '/v1/oauth/revoke', when => 'after', reset => JSON::PP::true, times => 1});
+  control('fault', {route => '/v1/oauth/revoke', reset => 'after', times => 1});
   control('requests', undef, 'DELETE');
   try_value($admin, q{SELECT supabase_oauth_revoke('unsure')});
   like($admin->output . $admin->message, qr/perhaps not at the server/, 'no answer to a revocation is a warning');
