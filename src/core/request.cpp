@@ -106,7 +106,8 @@ void SetFreeRequest(Request *request, const FreeRequest &wanted) {
   request->label = request->method + " " + wanted.rest_path + target;
   // The OpenAPI document has a type of its own.
   request->headers = {{"Accept", target == "/" ? "application/openapi+json" : "application/json"}};
-  request->headers.emplace_back(method.reads ? "Accept-Profile" : "Content-Profile", wanted.schema);
+  if (wanted.schema != nullptr)
+    request->headers.emplace_back(method.reads ? "Accept-Profile" : "Content-Profile", wanted.schema);
   if (method.reads) return;
   request->headers.emplace_back("Prefer", "return=representation");
   if (wanted.body == nullptr) return;

@@ -12,7 +12,7 @@ struct FreeRequest {
   const char *path;       // below the REST root, "/products"; not percent-encoded
   const char *query;      // JSON object: strings, numbers, booleans, or an array of those for a repeated parameter
   const char *body;       // JSON text, or null for none
-  const char *schema;     // the profile
+  const char *schema;     // the profile; null for an API without any
   const char *rest_path;  // path of the REST root, for the label
 };
 

@@ -79,8 +79,13 @@ void WriteGrant(void *argument) {
   InsertCredential(grant);
 }
 
+// A code that was not sent is still good, and so is its state.
 void WriteRefusal(void *argument) {
   auto *exchange = static_cast<ExchangeTask *>(argument);
+  if (exchange->objects->attempt.outcome() == RefreshOutcome::kNotSent) {
+    Parameter const parameters[] = {IdParameter(exchange->pending->id)};
+    (void)ChangeStore("UPDATE supabase_fdw.oauth_pending SET used_at = NULL WHERE id = $1", parameters);
+  }
   Audit(kGrants, exchange->grant.name, "exchange", exchange->task->role,
         ToServerLossy(exchange->objects->attempt.error().c_str()), nullptr);
 }
@@ -91,11 +96,14 @@ void WriteRefusal(void *argument) {
   bool const refused = outcome == RefreshOutcome::kDead || outcome == RefreshOutcome::kRefused;
   const char *detail = outcome == RefreshOutcome::kTokens ? "The server gave no refresh token."
                                                           : ToServerLossy(attempt->error().c_str());
-  ereport(ERROR, (errcode(refused                              ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
-                          : outcome == RefreshOutcome::kTokens ? ERRCODE_PROTOCOL_VIOLATION
-                                                               : ERRCODE_CANNOT_CONNECT_NOW),
-                  errmsg("the authorization code could not be exchanged"), errdetail("%s", detail),
-                  errhint("Begin again: supabase_oauth_authorize_url('%s').", exchange->pending->app)));
+  const char *hint = outcome == RefreshOutcome::kNotSent
+                         ? "Nothing was sent, so the same code and state can be tried again."
+                         : psprintf("Begin again: supabase_oauth_authorize_url('%s').", exchange->pending->app);
+  ereport(ERROR,
+          (errcode(refused                              ? ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+                   : outcome == RefreshOutcome::kTokens ? ERRCODE_PROTOCOL_VIOLATION
+                                                        : ERRCODE_CANNOT_CONNECT_NOW),
+           errmsg("the authorization code could not be exchanged"), errdetail("%s", detail), errhint("%s", hint)));
   pg_unreachable();
 }
 

@@ -9,6 +9,7 @@
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
+#include "fdw/management.hpp"
 #include "fdw/transaction.hpp"
 
 extern "C" {
@@ -57,6 +58,17 @@ const char *JsonArgument(FunctionCallInfo fcinfo, int number, const char *otherw
   if (PG_ARGISNULL(number)) return otherwise;
   Jsonb *value = PG_GETARG_JSONB_P(number);
   return ToUtf8(JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value))));
+}
+
+// A request to the Management API: reads only, since what changes something there has tables and functions that know
+// what is destructive.
+void OpenManagement(const Server *server, const char *method, Credential *credential) {
+  if (pg_strcasecmp(method, "GET") != 0 && pg_strcasecmp(method, "HEAD") != 0) {
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("server \"%s\" of type \"management\" takes only GET and HEAD here", server->name)));
+  }
+  CheckHostAllowed(server);
+  ResolveManagementCredential(server, GetUserId(), credential);
 }
 
 // The server of argument 0, ready to be asked: USAGE, host and credential of the acting role are checked.
@@ -160,8 +172,14 @@ Datum supabase_request(PG_FUNCTION_ARGS) {
   RefuseNull(fcinfo, 1, "method");
   RefuseNull(fcinfo, 2, "path");
   auto *objects = Own<RequestObjects>(CurrentMemoryContext);
-  Server *server = OpenServer(fcinfo, &objects->credential);
+  RefuseNull(fcinfo, 0, "server");
   const char *method = TextArgument(fcinfo, 1);
+  Server *server = GetServerByName(NameStr(*PG_GETARG_NAME(0)), ServerType::kAny);
+  if (server->management) {
+    OpenManagement(server, method, &objects->credential);
+  } else {
+    server = OpenServer(fcinfo, &objects->credential);
+  }
   const char *path = TextArgument(fcinfo, 2);
   const char *query = JsonArgument(fcinfo, 3, "{}");
   const char *body = JsonArgument(fcinfo, 4, nullptr);
@@ -170,8 +188,13 @@ Datum supabase_request(PG_FUNCTION_ARGS) {
   Session *session = GetSession();
   bool const writes = pg_strcasecmp(method, "GET") != 0 && pg_strcasecmp(method, "HEAD") != 0;
   Guard([&] {
-    FillRequest(&objects->request, server, schema, allow_private);
-    SetFreeRequest(&objects->request, {method, path, query, body, schema, server->rest_path});
+    if (server->management) {
+      FillManagementRequest(&objects->request, server, allow_private);
+    } else {
+      FillRequest(&objects->request, server, schema, allow_private);
+    }
+    SetFreeRequest(&objects->request, {method, path, query, body, server->management ? nullptr : schema,
+                                       server->management ? "" : server->rest_path});
     AddCredential(objects->credential, &objects->request);
   });
   WriteEntry *entry = writes ? EnterCall(server, psprintf("%s %s%s", method, server->rest_path, path)) : nullptr;

@@ -73,13 +73,13 @@ my %special = (
 sub issue {
   my ($client, $request, $mode) = @_;
   my ($kind, $where, $what) = split / /, $mode;
-  if ($request->{target} =~ /grant_type=password/) {
+  if ($request->{target} =~ /grant_type=password/ || $request->{body} =~ /grant_type=authorization_code/) {
     $number++;
     ($revoked, %used) = (0);
     print $client tokens(access => access($number, ($what // '') eq 'short' ? 20 : 3600));
     return 1;
   }
-  my ($token) = $request->{body} =~ /"refresh_token":"([^"]*)"/;
+  my ($token) = $request->{body} =~ /(?:"refresh_token":"|refresh_token=)([^"&]*)/;
   if ($what && $special{$what}) { print $client $special{$what}->(); return 1 }
   if ($revoked || ($token ne $current && ($kind eq 'strict' || !$used{$token}))) {
     $revoked = 1;
@@ -99,7 +99,7 @@ sub issue {
 # The Data API: whoever has the newest access token, unless the mode refuses everybody.
 sub serve {
   my ($client, $request, $count, $mode) = @_;
-  return issue($client, $request, $mode) if $request->{target} =~ m{^/auth/v1/token};
+  return issue($client, $request, $mode) if $request->{target} =~ m{^/(?:auth/v1|v1/oauth)/token};
   my ($bearer) = $request->{head} =~ /^authorization: *Bearer (\S+)/im;
   my $n = 0;
   if (($bearer // '') =~ /^[^.]*\.([^.]*)\./) { require MIME::Base64; ($n) = MIME::Base64::decode_base64url($1) =~ /"n":(\d+)/ }
@@ -125,16 +125,26 @@ my $database = $stack->database;
 $stack->sql(<<SQL, $database);
 CREATE SERVER api FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '@{[$door->url]}', max_retries '0');
 CREATE USER MAPPING FOR postgres SERVER api OPTIONS (api_key 'sb_publishable_x', login 'x');
+CREATE SERVER mgmt TYPE 'management' FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '@{[$door->url]}', max_retries '0');
+CREATE USER MAPPING FOR postgres SERVER mgmt OPTIONS (oauth_grant 'x');
+SELECT supabase_oauth_create_app('app', 'id', 'secret', 'http://127.0.0.1/callback');
 SQL
+# whose row it is about: a login's, or an OAuth grant's
+my ($table, $server, $refresh) = ('logins', 'api', q{supabase_refresh_login('x', true)});
 
 my $watch;
 sub watch { $watch->{psql}->kill_kill if $watch; $watch = $stack->session($database); return $watch }
 watch();
-sub row { return $watch->value("SELECT $_[0] FROM supabase_fdw.logins WHERE name = 'x'") }
+sub row { return $watch->value("SELECT $_[0] FROM supabase_fdw.$table WHERE name = 'x'") }
 sub sign_in {
   $door->play($_[0] // 'strict none');
   my $session = $stack->session($database);
-  $session->value(q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw', save_as => 'x'); SELECT supabase_clear_auth()});
+  if ($table eq 'logins') {
+    $session->value(q{SELECT user_id FROM supabase_sign_in('api', 'a@example.com', 'pw', save_as => 'x'); SELECT supabase_clear_auth()});
+  } else {
+    my ($state) = $session->value(q{SELECT supabase_oauth_authorize_url('app')}) =~ /state=([\w-]+)/;
+    $session->value("SELECT grant_name FROM supabase_oauth_exchange('code', '$state', 'x')");
+  }
   unlink map { "$door->{dir}/$_" } qw(notes go held);
 }
 sub go { my ($word) = @_; open my $file, '>', "$door->{dir}/go.new" or die $!; print $file $word; close $file; rename "$door->{dir}/go.new", "$door->{dir}/go" }
@@ -142,19 +152,19 @@ sub held { my ($where) = @_; return Stack::wait_until(30, sub { $door->notes =~ 
 my $worker = q{FROM pg_stat_activity WHERE backend_type = 'supabase_fdw credential'};
 # a worker that starts reads this catalog, before pg_stat_activity has it
 my $starting = q{FROM pg_locks WHERE relation = 'pg_db_role_setting'::regclass AND NOT granted};
-my $table_wait = q{FROM pg_locks WHERE relation = 'supabase_fdw.logins'::regclass AND NOT granted};
+sub table_wait { return "FROM pg_locks WHERE relation = 'supabase_fdw.$table'::regclass AND NOT granted" }
 sub some { my ($from) = @_; return Stack::wait_until(30, sub { $watch->value("SELECT count(*) $from") == 1 }) || die "nothing $from" }
 sub worker_waits { return some("$worker AND wait_event_type = 'Lock'") }
 sub worker_pid { return $watch->value("SELECT coalesce((SELECT max(pid) $worker), (SELECT max(pid) $starting))") }
 sub worker_gone { return Stack::wait_until(60, sub { $watch->value("SELECT count(*) $worker") == 0 }) }
 sub connected { my $s = $stack->session($database); $s->value('SELECT 1'); return $s }
-my $lock = sub { my ($mode) = @_; my $s = connected(); $s->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE"); return $s };
+my $lock = sub { my ($mode) = @_; my $s = connected(); $s->value("BEGIN; LOCK TABLE supabase_fdw.$table IN $mode MODE"); return $s };
 
 # --- the crash matrix ------------------------------------------------------------------------------------------------
 # Each step brings the refresh to a place and returns what lets it go on; the session that asked is $asking.
 my $asking;
 my $prepare_to_ask = sub { $asking->{psql}->kill_kill if $asking; $asking = $stack->session($database); return $asking->value('SELECT pg_backend_pid()') };
-my $ask = sub { $asking->begin(q{SELECT supabase_refresh_login('x', true)}) };
+my $ask = sub { $asking->begin("SELECT $refresh") };
 my $pid;
 my $before_worker = sub {
   my ($mode) = @_;
@@ -164,9 +174,9 @@ my $before_worker = sub {
   $ask->();
   some($starting);
   return sub { $startup->run('ROLLBACK') } if !$mode;
-  $blocker->value("BEGIN; LOCK TABLE supabase_fdw.logins IN $mode MODE");
+  $blocker->value("BEGIN; LOCK TABLE supabase_fdw.$table IN $mode MODE");
   $startup->value('ROLLBACK');
-  some($table_wait);
+  some(table_wait());
   return sub { $blocker->run('ROLLBACK') };
 };
 my $while_sending = sub {
@@ -197,7 +207,7 @@ my @steps = (
     $on->('answer');
     worker_waits();
     my $second = $stack->session($database);
-    $second->begin('BEGIN; LOCK TABLE supabase_fdw.logins IN ACCESS EXCLUSIVE MODE');
+    $second->begin("BEGIN; LOCK TABLE supabase_fdw.$table IN ACCESS EXCLUSIVE MODE");
     Stack::wait_until(30, sub { $watch->value(q{SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted}) == 1 });
     $blocker->value('ROLLBACK');
     $second->end;
@@ -213,46 +223,52 @@ my %act = (
   kill => sub { kill 'KILL', worker_pid() || $pid },
 );
 
-for my $kind ('strict', 'lenient') {
-  for my $act ('cancel', 'terminate', 'kill') {
-    for my $i (0 .. $#steps) {
-      my ($name, $prepare) = @{$steps[$i]};
-      my $what = "$kind issuer, $act $name";
-      next if $ENV{FAULT_STEP} && $what !~ /$ENV{FAULT_STEP}/;
-      sign_in("$kind none");
-      my $on = eval { $prepare->($kind) };
-      if (!$on) { fail("$what: $@"); watch(); next }
-      my $place = $stack->log_end;
-      $act{$act}->();
-      if ($act eq 'kill') {
-        # the whole server starts again, so there is no lock to release and no session to hear from
-        go('drop');
-        Stack::wait_until(60, sub { $stack->log_since($place) =~ /ready to accept connections/ }) or die 'the server does not come back';
-        watch();
-      } else {
-        $on->('answer');
-        worker_gone();
-        $asking->end;
-      }
-      my $stored = $act ne 'kill' && $i >= 3;
-      is(row('generation'), 2, "$what: what was sent is stored") if $stored;
-      $door->settle;
-      $door->play("$kind none");
-      my $session = $stack->session($database);
-      $session->run(q{SELECT supabase_refresh_login('x', true) > now()});
-      my $lost = $act eq 'kill' && $kind eq 'strict' && $i >= 4 && $i <= 6;
-      if ($lost) {
-        is($session->state, '28000', "$what: the loss is an error");
-        like($session->message, qr/needs to be signed in again.*outcome of the refresh before.*unknown/s, "$what: and named");
-        is(row('status'), 'needs_reauthorization', "$what: and in the catalog");
-      } else {
-        is($session->state, '00000', "$what: nothing is lost") or diag($session->message);
-        $session->run(q{SELECT supabase_request('api', 'GET', '/x')});
-        is($session->{output}, '["GET"]', "$what: and the token is the newest") or diag($session->message);
-      }
-    }
+sub crash_step {
+  my ($kind, $act, $i) = @_;
+  my ($name, $prepare) = @{$steps[$i]};
+  my $what = ($table eq 'logins' ? '' : 'grant, ') . "$kind issuer, $act $name";
+  return if $ENV{FAULT_STEP} && $what !~ /$ENV{FAULT_STEP}/;
+  sign_in("$kind none");
+  my $on = eval { $prepare->($kind) };
+  if (!$on) { fail("$what: $@"); watch(); return }
+  my $place = $stack->log_end;
+  $act{$act}->();
+  if ($act eq 'kill') {
+    # the whole server starts again, so there is no lock to release and no session to hear from
+    go('drop');
+    Stack::wait_until(60, sub { $stack->log_since($place) =~ /ready to accept connections/ }) or die 'the server does not come back';
+    watch();
+  } else {
+    $on->('answer');
+    worker_gone();
+    $asking->end;
+  }
+  my $stored = $act ne 'kill' && $i >= 3;
+  is(row('generation'), 2, "$what: what was sent is stored") if $stored;
+  $door->settle;
+  $door->play("$kind none");
+  my $session = $stack->session($database);
+  $session->run("SELECT $refresh > now()");
+  my $lost = $act eq 'kill' && $kind eq 'strict' && $i >= 4 && $i <= 6;
+  if ($lost) {
+    is($session->state, '28000', "$what: the loss is an error");
+    like($session->message, qr/needs to be (?:signed in|authorized) again.*outcome of the refresh before.*unknown/s, "$what: and named");
+    is(row('status'), 'needs_reauthorization', "$what: and in the catalog");
+  } else {
+    is($session->state, '00000', "$what: nothing is lost") or diag($session->message);
+    $session->run("SELECT supabase_request('$server', 'GET', '/x')");
+    is($session->{output}, '["GET"]', "$what: and the token is the newest") or diag($session->message);
   }
 }
+for my $kind ('strict', 'lenient') {
+  for my $act ('cancel', 'terminate', 'kill') {
+    crash_step($kind, $act, $_) for 0 .. $#steps;
+  }
+}
+# An OAuth grant goes the same way; these are the steps at which a strict issuer makes a difference.
+($table, $server, $refresh) = ('oauth_grants', 'mgmt', q{supabase_oauth_refresh('x', true)});
+crash_step('strict', @$_) for ['cancel', 4], ['terminate', 6], ['kill', 2], ['kill', 4], ['kill', 6];
+($table, $server, $refresh) = ('logins', 'api', q{supabase_refresh_login('x', true)});
 
 # --- who else there is while a refresh is under way -------------------------------------------------------------------
 my $refreshes = sub { return scalar(() = $door->received =~ m{POST /auth/v1/token\?grant_type=refresh}g) };
