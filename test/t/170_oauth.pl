@@ -154,6 +154,17 @@ is($admin->state, '22023', 'a return_to that leads elsewhere than it looks');
   is(row('count(*)', 'never'), 0, '... and nothing stored');
 }
 
+# --- ten sessions with one state ------------------------------------------------------------------------------------
+{
+  my ($code, $state) = consent(authorize());
+  my @all = map { $stack->session($database) } 1 .. 10;
+  $_->value('SELECT 1') for @all;
+  $_->begin("SELECT grant_name FROM supabase_oauth_exchange('$code', '$state', 'once')") for @all;
+  $_->end for @all;
+  is(join(' ', sort map { $_->state } @all), join(' ', '00000', ('28000') x 9), 'of ten sessions one exchanges the code');
+  is(remote()->{revoked}, JSON::PP::false, '... which no other one has sent');
+}
+
 # --- rotation -------------------------------------------------------------------------------------------------------
 for my $mode ([rotate => {rotation => 'rotate'}], [grace => {rotation => 'grace'}], [family => {rotation => 'family'}],
   [none => {rotation => 'none'}], [omitted => {rotation => 'none', omit_refresh_token => JSON::PP::true}]) {
