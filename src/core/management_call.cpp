@@ -261,9 +261,10 @@ void FillCall(Request *request, const ApiOperation &operation, const CallArgumen
   }
 }
 
-void SetCallBody(Request *request, std::string body, bool secret) {
+void SetCallBody(Request *request, std::string body, std::vector<Secret> secrets) {
   request->headers.emplace_back("Content-Type", "application/json");
-  if (secret) {
+  if (!secrets.empty()) {
+    request->body_secrets = std::move(secrets);
     request->secret_body = Secret(body);
     explicit_bzero(body.data(), body.size());
   } else {

@@ -146,8 +146,10 @@ void SetMultipart(const Json &metadata, const std::string &file_name, const std:
                "\"\r\nContent-Type: application/typescript\r\n\r\n" + file + "\r\n--" + boundary + "--\r\n";
 }
 
-bool HasSecret(const ApiTable &table, const std::vector<size_t> &columns) {
-  return std::any_of(columns.begin(), columns.end(), [&](size_t column) { return table.columns[column].secret; });
+void AddSecrets(const ApiTable &table, const ApiRow &row, const std::vector<size_t> &columns, WriteCall *call) {
+  for (const size_t column : columns) {
+    if (table.columns[column].secret && Given(row, column)) call->secrets.emplace_back(row[column]->text);
+  }
 }
 
 const char *FamilyOf(const std::string &cidr) {
@@ -239,7 +241,7 @@ WriteCall InsertRow(const ApiTable &table, const TableOperation &operation, cons
   WriteCall call;
   call.operation = operation.operation;
   call.arguments = Arguments(table, *operation.operation, row);
-  call.secret = HasSecret(table, sent);
+  AddSecrets(table, row, sent, &call);
   if (operation.body == "multipart") {
     const auto body = static_cast<size_t>(table.FindColumn("body")),
                path = static_cast<size_t>(table.FindColumn("entrypoint_path"));
@@ -261,7 +263,7 @@ WriteCall InsertRows(const ApiTable &table, const TableOperation &operation, con
   Json list = Json::array();
   for (const ApiRow *row : rows) {
     const std::vector<size_t> sent = CheckInsert(table, operation, *row);
-    call.secret = call.secret || HasSecret(table, sent);
+    AddSecrets(table, *row, sent, &call);
     if (operation.body == "array") list.push_back(RowBody(table, operation, *row, sent));
   }
   call.body = (operation.body == "array" ? list : ListBody(table, operation, rows)).dump();
@@ -305,7 +307,7 @@ WriteCall UpdateBy(const ApiTable &table, const TableOperation &operation, const
   WriteCall call;
   call.operation = operation.operation;
   call.arguments = Arguments(table, *operation.operation, row);
-  call.secret = HasSecret(table, sent);
+  AddSecrets(table, row, sent, &call);
   if (operation.body == "query" || !operation.operation->body.exists) {
     for (const size_t column : sent) {
       if (!operation.operation->FindParameter(table.columns[column].name)) continue;
