@@ -141,7 +141,9 @@ INSERT INTO mgmt.projects (name, organization_slug, region) VALUES ('demo', 'acm
 INSERT INTO mgmt.projects (name, organization_slug, region, region_group) VALUES ('demo', 'acme', 'eu-central-1', 'emea');
 INSERT INTO mgmt.projects (name, organization_slug, status) VALUES ('demo', 'acme', 'ACTIVE_HEALTHY');
 INSERT INTO mgmt.projects (name) VALUES ('demo');
+\set SHOW_CONTEXT never
 UPDATE mgmt.projects SET name = 'demo 2', db_pass = 'a long password' WHERE name = 'demo' RETURNING name, db_pass;
+\set SHOW_CONTEXT errors
 UPDATE mgmt.projects SET status = 'INACTIVE' WHERE name = 'demo 2';
 
 -- what cannot be undone needs a permission; what the API does not have cannot be done
