@@ -276,6 +276,71 @@ REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_app(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_grant_oauth_grant(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_grant(name, name) FROM PUBLIC;
 
+-- The Management API ---------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION supabase_management(operation text, params jsonb DEFAULT '{}', body jsonb DEFAULT NULL,
+                                    server name DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_management(text, jsonb, jsonb, name) IS 'call an operation of the Management API';
+
+CREATE FUNCTION supabase_management_operations()
+RETURNS TABLE (operation text, method text, path text, scope text, destructive boolean)
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_management_operations() IS 'the operations that supabase_management can call';
+
+CREATE FUNCTION supabase_run_sql(ref text, query text, read_only boolean DEFAULT true, server name DEFAULT NULL)
+RETURNS SETOF jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_run_sql(text, text, boolean, name) IS
+  'run SQL in a project''s database through the Management API; a row for each row of its result';
+
+CREATE PROCEDURE supabase_pause_project(ref text, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_pause_project(text, name) IS 'pause a project';
+
+CREATE PROCEDURE supabase_restore_project(ref text, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_restore_project(text, name) IS 'start a paused project again';
+
+CREATE PROCEDURE supabase_merge_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_merge_branch(text, text, name) IS 'merge a branch''s migrations and functions into its project';
+
+CREATE PROCEDURE supabase_push_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_push_branch(text, text, name) IS 'bring a branch up to date with its project';
+
+CREATE PROCEDURE supabase_reset_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_reset_branch(text, text, name) IS 'make a branch''s database anew from its migrations';
+
+CREATE PROCEDURE supabase_upgrade_project(ref text, target_version text, release_channel text DEFAULT NULL,
+                                          server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_upgrade_project(text, text, text, name) IS 'upgrade a project''s PostgreSQL';
+
+CREATE FUNCTION supabase_wait_for_project(ref text, timeout interval DEFAULT '10 minutes', server name DEFAULT NULL)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_wait_for_project(text, interval, name) IS 'wait until a project and its services are healthy';
+
+CREATE FUNCTION supabase_rate_limits()
+RETURNS TABLE (bucket text, "limit" integer, remaining integer, reset_at timestamptz)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_rate_limits() IS 'what this session knows of the Management API''s rate limits';
+
+REVOKE EXECUTE ON FUNCTION supabase_management(text, jsonb, jsonb, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_run_sql(text, text, boolean, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_pause_project(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_restore_project(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_merge_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_push_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_reset_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_upgrade_project(text, text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_wait_for_project(text, interval, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_rate_limits() FROM PUBLIC;
+
 -- Functions for remote data --------------------------------------------------------------------------------------------
 
 CREATE FUNCTION supabase_rpc(server name, function text, args jsonb DEFAULT '{}', schema text DEFAULT 'public',
