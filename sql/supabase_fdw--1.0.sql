@@ -128,6 +128,24 @@ CREATE TABLE supabase_fdw.oauth_pending (
 );
 COMMENT ON TABLE supabase_fdw.oauth_pending IS 'authorizations that were begun, verifiers encrypted; for their owner role only';
 
+-- The name is made of the project and a digest of API and owner: a role's password of a project takes the place of the one
+-- before, and of no other role's.
+CREATE TABLE supabase_fdw.project_passwords (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  generation      bigint NOT NULL,
+  password        bytea NOT NULL,
+  project_ref     text NOT NULL,
+  kept_at         timestamptz NOT NULL
+);
+COMMENT ON TABLE supabase_fdw.project_passwords IS
+  'database passwords of projects that were created or changed here, encrypted; for their owner role only';
+
 CREATE TABLE supabase_fdw.credential_audit (
   at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   kind        text NOT NULL,
@@ -141,7 +159,7 @@ COMMENT ON TABLE supabase_fdw.credential_audit IS
   'what was done with stored credentials: when, by which role, and the first digits of the token''s SHA-256';
 
 REVOKE ALL ON supabase_fdw.logins, supabase_fdw.oauth_grants, supabase_fdw.oauth_apps, supabase_fdw.oauth_pending,
-  supabase_fdw.credential_audit FROM PUBLIC;
+  supabase_fdw.project_passwords, supabase_fdw.credential_audit FROM PUBLIC;
 
 -- security_barrier: a condition of the caller's must not see a row before it is known to be his.
 CREATE VIEW supabase_fdw.saved_logins WITH (security_barrier) AS
@@ -330,6 +348,15 @@ RETURNS TABLE (bucket text, "limit" integer, remaining integer, reset_at timesta
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_rate_limits() IS 'what this session knows of the Management API''s rate limits';
 
+CREATE FUNCTION supabase_db_password(ref text, server name DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_db_password(text, name) IS 'the database password that was kept of a project';
+
+CREATE FUNCTION supabase_connection_uri(ref text, password text DEFAULT NULL, server name DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_connection_uri(text, text, name) IS
+  'how to connect to a project''s database, with the given password or the one that was kept';
+
 REVOKE EXECUTE ON FUNCTION supabase_management(text, jsonb, jsonb, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_run_sql(text, text, boolean, name) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE supabase_pause_project(text, name) FROM PUBLIC;
@@ -340,6 +367,8 @@ REVOKE EXECUTE ON PROCEDURE supabase_reset_branch(text, text, name) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE supabase_upgrade_project(text, text, text, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_wait_for_project(text, interval, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_rate_limits() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_db_password(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_connection_uri(text, text, name) FROM PUBLIC;
 
 -- Functions for remote data --------------------------------------------------------------------------------------------
 

@@ -157,6 +157,10 @@ std::string CallResult(const ApiOperation &operation, const std::string &label, 
   return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+void RaiseProblem(const ApiOperation &operation, const Request &request, const Response &response) {
+  throw ManagementProblem(operation, request, response);
+}
+
 // ---- Projects ----
 
 ProjectState StateOf(std::string_view status) {

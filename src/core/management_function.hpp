@@ -28,6 +28,9 @@ std::string CallLabel(const WriteCall &call);
 std::string CallResult(const ApiOperation &operation, const std::string &label, const Response &response, bool is_json,
                        const std::string &text);
 
+// Throws what an answer that is no success says.
+[[noreturn]] void RaiseProblem(const ApiOperation &operation, const Request &request, const Response &response);
+
 // A project's state as the Management API tells it, for waiting.
 enum class ProjectState { kReady, kPending, kFailed };
 // By the catalogue's lists; unknown ones are pending, since the service adds some.

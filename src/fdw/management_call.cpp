@@ -87,7 +87,7 @@ void AskOperation(const Server *server, const char *id, const char *parameters, 
 
 void RaiseRefusal(const FunctionObjects *objects) {
   const CallObjects *call = &objects->call;
-  Guard([&] { throw ManagementProblem(*call->call.operation, call->transfer->request(), call->transfer->Result()); });
+  Guard([&] { RaiseProblem(*call->call.operation, call->transfer->request(), call->transfer->Result()); });
   pg_unreachable();
 }
 
