@@ -43,7 +43,7 @@ SELECT * FROM p_projects;
 ALTER USER MAPPING FOR CURRENT_USER SERVER project_o OPTIONS (DROP access_token, ADD oauth_grant 'acme');
 SELECT * FROM p_projects;
 
--- functions of projects
+-- functions of projects; a request to the Management API needs a credential
 SELECT supabase_rpc('mgmt_o', 'f');
 SELECT supabase_request('mgmt_o', 'GET', '/');
 SELECT supabase_set_auth('x', 'mgmt_o');

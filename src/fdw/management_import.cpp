@@ -15,9 +15,9 @@ namespace {
 
 constexpr char kSchema[] = "management";
 
-// Whether tables that only partners of Supabase may use are imported too: option "internal".
+// Whether tables that only partners of Supabase may use are imported too: unless option "internal" is false.
 bool ImportsInternal(const ImportForeignSchemaStmt *statement) {
-  bool internal = false;
+  bool internal = true;
   ListCell *cell;
   foreach (cell, statement->options) {
     auto *option = static_cast<DefElem *>(lfirst(cell));
@@ -37,7 +37,6 @@ const char *CreateCommand(const ApiTable *api, const Server *server) {
   const char *separator = "";
   for (const ApiColumn &column : api->columns) {
     appendStringInfo(&sql, "%s\n  %s %s", separator, quote_identifier(column.name.c_str()), column.type.c_str());
-    if (api->IsKey(column.name)) appendStringInfoString(&sql, " OPTIONS (key 'true')");
     separator = ",";
   }
   appendStringInfo(&sql, "\n) SERVER %s OPTIONS (resource %s)", quote_identifier(server->name),

@@ -33,6 +33,8 @@ my %seen;    # codes, states and verifiers must not be seen either
 my $database = $stack->database();
 my $admin = $stack->session($database);
 $admin->value("CREATE SERVER mgmt TYPE 'management' FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '$api', max_retries '0')");
+# everything is logged from here on, and must be without secrets all the same
+$admin->value('SET log_statement = "all"');
 my ($client_id, $client_secret, $redirect_uri) = map { $stack->env("MANAGEMENT_OAUTH_$_") } qw(CLIENT_ID CLIENT_SECRET REDIRECT_URI);
 my $create_app = "SELECT supabase_oauth_create_app('acme', '$client_id', '$client_secret', '$redirect_uri')";
 $admin->value($create_app);
@@ -152,6 +154,17 @@ is($admin->state, '22023', 'a return_to that leads elsewhere than it looks');
   is(row('count(*)', 'never'), 0, '... and nothing stored');
 }
 
+# --- ten sessions with one state ------------------------------------------------------------------------------------
+{
+  my ($code, $state) = consent(authorize());
+  my @all = map { $stack->session($database) } 1 .. 10;
+  $_->value('SELECT 1') for @all;
+  $_->begin("SELECT grant_name FROM supabase_oauth_exchange('$code', '$state', 'once')") for @all;
+  $_->end for @all;
+  is(join(' ', sort map { $_->state } @all), join(' ', '00000', ('28000') x 9), 'of ten sessions one exchanges the code');
+  is(remote()->{revoked}, JSON::PP::false, '... which no other one has sent');
+}
+
 # --- rotation -------------------------------------------------------------------------------------------------------
 for my $mode ([rotate => {rotation => 'rotate'}], [grace => {rotation => 'grace'}], [family => {rotation => 'family'}],
   [none => {rotation => 'none'}], [omitted => {rotation => 'none', omit_refresh_token => JSON::PP::true}]) {
@@ -260,7 +273,7 @@ is(try_value($admin, q{SELECT supabase_oauth_refresh_due()}), 2, 'what is due is
   }
   IPC::Run::run([$stack->env('BIN') . '/pg_dump', '-h', $stack->env('LOCAL_HOST'), '-p', $stack->env('LOCAL_PORT'), '-U', 'postgres', $database], '>', \my $dump);
   like($dump, qr/CREATE EXTENSION IF NOT EXISTS supabase_fdw/, 'the dump is one');
-  # a literal in a statement of the test is in the log of a server that logs every statement; this one logs errors
+  like($visible, qr/supabase_oauth_create_app\(<hidden>/, 'the log has the statements');
   my @found = grep { index("$visible$dump", $_) >= 0 } $client_secret, keys %seen;
   is("@found", '', 'neither the app\'s secret nor any code is in views, tables, the log or a dump');
   unlike($visible . $dump, qr/sbp_oauth_[0-9a-f]{8}/, 'nor any access token');
