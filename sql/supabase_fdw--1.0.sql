@@ -357,6 +357,13 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION supabase_connection_uri(text, text, name) IS
   'how to connect to a project''s database, with the given password or the one that was kept';
 
+CREATE FUNCTION supabase_attach_project(ref text, local_schema name, remote_schema text DEFAULT 'public',
+                                        server_name name DEFAULT NULL, management_server name DEFAULT NULL)
+RETURNS name
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_attach_project(text, name, text, name, name) IS
+  'create a server and a user mapping for a project and import its tables; the server''s name';
+
 REVOKE EXECUTE ON FUNCTION supabase_management(text, jsonb, jsonb, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_run_sql(text, text, boolean, name) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE supabase_pause_project(text, name) FROM PUBLIC;
@@ -367,6 +374,7 @@ REVOKE EXECUTE ON PROCEDURE supabase_reset_branch(text, text, name) FROM PUBLIC;
 REVOKE EXECUTE ON PROCEDURE supabase_upgrade_project(text, text, text, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_wait_for_project(text, interval, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_rate_limits() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_attach_project(text, name, text, name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_db_password(text, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_connection_uri(text, text, name) FROM PUBLIC;
 

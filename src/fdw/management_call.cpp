@@ -76,11 +76,12 @@ void AskOperation(const Server *server, const char *id, const char *parameters, 
   });
   Await(caller->session, call->transfer.get());
   Guard([&] {
-    const Response &response = call->transfer->Result();
+    Response &response = call->transfer->Result();
     call->trace = AnswerTrace(call->transfer->request(), response);
     caller->Ended(*call->call.operation, call->call.arguments, response);
     objects->status = response.status;
-    objects->result = IsSuccess(response) ? response.body : std::string();
+    objects->result.clear();
+    if (IsSuccess(response)) objects->result = std::move(response.body);
   });
   TraceAnswer(call->trace);
 }
