@@ -128,6 +128,24 @@ CREATE TABLE supabase_fdw.oauth_pending (
 );
 COMMENT ON TABLE supabase_fdw.oauth_pending IS 'authorizations that were begun, verifiers encrypted; for their owner role only';
 
+-- The name is made of the project and a digest of API and owner: a role's password of a project takes the place of the one
+-- before, and of no other role's.
+CREATE TABLE supabase_fdw.project_passwords (
+  name            name PRIMARY KEY,
+  id              uuid NOT NULL UNIQUE,
+  owner           oid NOT NULL,
+  grantees        oid[] NOT NULL DEFAULT '{}',
+  server          name NOT NULL,
+  origin          text NOT NULL,
+  instance        text NOT NULL,
+  generation      bigint NOT NULL,
+  password        bytea NOT NULL,
+  project_ref     text NOT NULL,
+  kept_at         timestamptz NOT NULL
+);
+COMMENT ON TABLE supabase_fdw.project_passwords IS
+  'database passwords of projects that were created or changed here, encrypted; for their owner role only';
+
 CREATE TABLE supabase_fdw.credential_audit (
   at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   kind        text NOT NULL,
@@ -141,7 +159,7 @@ COMMENT ON TABLE supabase_fdw.credential_audit IS
   'what was done with stored credentials: when, by which role, and the first digits of the token''s SHA-256';
 
 REVOKE ALL ON supabase_fdw.logins, supabase_fdw.oauth_grants, supabase_fdw.oauth_apps, supabase_fdw.oauth_pending,
-  supabase_fdw.credential_audit FROM PUBLIC;
+  supabase_fdw.project_passwords, supabase_fdw.credential_audit FROM PUBLIC;
 
 -- security_barrier: a condition of the caller's must not see a row before it is known to be his.
 CREATE VIEW supabase_fdw.saved_logins WITH (security_barrier) AS
@@ -275,6 +293,90 @@ REVOKE EXECUTE ON FUNCTION supabase_grant_oauth_app(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_app(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_grant_oauth_grant(name, name) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION supabase_revoke_oauth_grant(name, name) FROM PUBLIC;
+
+-- The Management API ---------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION supabase_management(operation text, params jsonb DEFAULT '{}', body jsonb DEFAULT NULL,
+                                    server name DEFAULT NULL)
+RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_management(text, jsonb, jsonb, name) IS 'call an operation of the Management API';
+
+CREATE FUNCTION supabase_management_operations()
+RETURNS TABLE (operation text, method text, path text, scope text, destructive boolean)
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_management_operations() IS 'the operations that supabase_management can call';
+
+CREATE FUNCTION supabase_run_sql(ref text, query text, read_only boolean DEFAULT true, server name DEFAULT NULL)
+RETURNS SETOF jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_run_sql(text, text, boolean, name) IS
+  'run SQL in a project''s database through the Management API; a row for each row of its result';
+
+CREATE PROCEDURE supabase_pause_project(ref text, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_pause_project(text, name) IS 'pause a project';
+
+CREATE PROCEDURE supabase_restore_project(ref text, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_restore_project(text, name) IS 'start a paused project again';
+
+CREATE PROCEDURE supabase_merge_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_merge_branch(text, text, name) IS 'merge a branch''s migrations and functions into its project';
+
+CREATE PROCEDURE supabase_push_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_push_branch(text, text, name) IS 'bring a branch up to date with its project';
+
+CREATE PROCEDURE supabase_reset_branch(branch text, migration_version text DEFAULT NULL, server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_reset_branch(text, text, name) IS 'make a branch''s database anew from its migrations';
+
+CREATE PROCEDURE supabase_upgrade_project(ref text, target_version text, release_channel text DEFAULT NULL,
+                                          server name DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE supabase_upgrade_project(text, text, text, name) IS 'upgrade a project''s PostgreSQL';
+
+CREATE FUNCTION supabase_wait_for_project(ref text, timeout interval DEFAULT '10 minutes', server name DEFAULT NULL)
+RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_wait_for_project(text, interval, name) IS 'wait until a project and its services are healthy';
+
+CREATE FUNCTION supabase_rate_limits()
+RETURNS TABLE (bucket text, "limit" integer, remaining integer, reset_at timestamptz)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_rate_limits() IS 'what this session knows of the Management API''s rate limits';
+
+CREATE FUNCTION supabase_db_password(ref text, server name DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_db_password(text, name) IS 'the database password that was kept of a project';
+
+CREATE FUNCTION supabase_connection_uri(ref text, password text DEFAULT NULL, server name DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_connection_uri(text, text, name) IS
+  'how to connect to a project''s database, with the given password or the one that was kept';
+
+CREATE FUNCTION supabase_attach_project(ref text, local_schema name, remote_schema text DEFAULT 'public',
+                                        server_name name DEFAULT NULL, management_server name DEFAULT NULL)
+RETURNS name
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION supabase_attach_project(text, name, text, name, name) IS
+  'create a server and a user mapping for a project and import its tables; the server''s name';
+
+REVOKE EXECUTE ON FUNCTION supabase_management(text, jsonb, jsonb, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_run_sql(text, text, boolean, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_pause_project(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_restore_project(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_merge_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_push_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_reset_branch(text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON PROCEDURE supabase_upgrade_project(text, text, text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_wait_for_project(text, interval, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_rate_limits() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_attach_project(text, name, text, name, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_db_password(text, name) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION supabase_connection_uri(text, text, name) FROM PUBLIC;
 
 -- Functions for remote data --------------------------------------------------------------------------------------------
 

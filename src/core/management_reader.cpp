@@ -1,7 +1,6 @@
 #include "management_reader.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <set>
 
 namespace supabase {
@@ -11,12 +10,6 @@ namespace {
 // Answers for one project of many that say that it has nothing to show; the rest fails the query.
 constexpr int kSkippedStatuses[] = {400, 402, 403, 404, 406, 422, 540, 544};
 constexpr char kNull[] = "null";
-
-int64_t NowMs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1000LL + now.tv_nsec / 1'000'000;
-}
 
 bool IsSkipped(int status) {
   return std::find(std::begin(kSkippedStatuses), std::end(kSkippedStatuses), status) != std::end(kSkippedStatuses);
@@ -50,13 +43,13 @@ const std::string *ReadTarget::Find(size_t column) const {
 
 std::unique_ptr<Transfer> ManagementCaller::Begin(const ApiOperation &operation, const CallArguments &arguments,
                                                   Request request) const {
-  request.delay_ms = limits->Begin(name + " " + RateBucket(operation, arguments), NowMs());
+  request.delay_ms = limits->Begin(name + " " + RateBucket(operation, arguments), RateLimits::NowMs());
   return session->Send(std::move(request));
 }
 
 void ManagementCaller::Ended(const ApiOperation &operation, const CallArguments &arguments,
                              const Response &response) const {
-  limits->End(name + " " + RateBucket(operation, arguments), response, NowMs());
+  limits->End(name + " " + RateBucket(operation, arguments), response, RateLimits::NowMs());
 }
 
 ManagementReader::ManagementReader(Options options) : options_(std::move(options)) {

@@ -1,6 +1,7 @@
 #include "rate_limit.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <optional>
 #include <string_view>
 
@@ -24,6 +25,12 @@ std::optional<int64_t> Number(std::string_view text) {
 }
 
 }  // namespace
+
+int64_t RateLimits::NowMs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000LL + now.tv_nsec / 1'000'000;
+}
 
 int64_t RateLimits::Begin(const std::string &name, int64_t now_ms) {
   const auto found = buckets_.find(name);

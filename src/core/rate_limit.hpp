@@ -20,6 +20,9 @@ class RateLimits {
     int64_t reset_ms = 0;  // on the clock that the caller passes
   };
 
+  // The clock of those who call it.
+  static int64_t NowMs();
+
   // Milliseconds to wait before the next request of a bucket, which is counted from now on. While more than a twentieth
   // of the limit is left: 0. Then the rest is spread over the time until the reset; with nothing left: until then.
   int64_t Begin(const std::string &bucket, int64_t now_ms);

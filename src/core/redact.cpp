@@ -9,9 +9,16 @@ namespace supabase {
 namespace {
 
 constexpr std::string_view kHidden = "<hidden>";
-constexpr std::string_view kTakers[] = {
-    "supabase_sign_in", "supabase_set_auth", "supabase_oauth_create_app", "supabase_oauth_exchange", "api_key", "jwt",
-    "access_token"};
+constexpr std::string_view kTakers[] = {"supabase_sign_in",
+                                        "supabase_set_auth",
+                                        "supabase_oauth_create_app",
+                                        "supabase_oauth_exchange",
+                                        "supabase_management",
+                                        "supabase_connection_uri",
+                                        "db_pass",
+                                        "api_key",
+                                        "jwt",
+                                        "access_token"};
 constexpr std::string_view kPrefixes[] = {"sb_secret_", "sb_publishable_", "sbp_", "sba_"};
 // Shorter ones are words of a sentence: "sbp_items" may be a table.
 constexpr size_t kShortestKey = 12;

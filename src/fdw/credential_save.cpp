@@ -5,6 +5,7 @@
 #include "fdw/bridge.hpp"
 #include "fdw/credential_worker.hpp"
 #include "fdw/oauth.hpp"
+#include "fdw/project_password.hpp"
 
 namespace supabase::pg {
 namespace {
@@ -30,7 +31,11 @@ void Save(const char *fields, const Task *task) {
   made.expires_at = strtoll(NextField(&fields), nullptr, 10);
   made.fingerprint = NextField(&fields);
   Begin();
-  InsertCredential(&made);
+  if (made.kind == &kPasswords) {
+    InsertPassword(&made);
+  } else {
+    InsertCredential(&made);
+  }
   Commit();
 }
 

@@ -51,6 +51,9 @@ enum StoredColumn : AttrNumber {
   kPendingRedirectUri,
   kPendingExpiresAt,
   kUsedAt,
+  // of projects' passwords
+  kProjectRef = kFirstSecret + 1,
+  kKeptAt,
 };
 
 char *setting_key_file = nullptr;
@@ -160,6 +163,13 @@ void *ReadPending(const Row &row, const StoredKind &kind) {
   return pending;
 }
 
+void *ReadPassword(const Row &row, const StoredKind &kind) {
+  auto *password = Make<ProjectPassword>(row, kind);
+  password->project_ref = row.Text(kProjectRef);
+  password->kept_at = row.Time(kKeptAt);
+  return password;
+}
+
 void *ReadPlain(const Row &row, const StoredKind &kind) {
   return Make<StoredRow>(row, kind);
 }
@@ -241,7 +251,16 @@ const StoredKind kPending = {'p',
                              {kCodeVerifier, nullptr},
                              {nullptr, nullptr, nullptr},
                              ""};
-const StoredKind *const kAllKinds[] = {&kLogins, &kGrants, &kApps, &kPending};
+const StoredKind kPasswords = {
+    'w',
+    "password",
+    "project password",
+    "project_passwords",
+    "project_passwords_pkey",
+    {kPassword, nullptr},
+    {"project_ref", nullptr, nullptr},
+    "One is kept when this role creates project %s or sets its db_pass. Set another one to have it kept."};
+const StoredKind *const kAllKinds[] = {&kLogins, &kGrants, &kApps, &kPending, &kPasswords};
 
 const StoredKind &KindOf(char code) {
   for (const StoredKind *kind : kAllKinds) {
@@ -273,6 +292,10 @@ List *AllCredentials(const StoredKind &kind) {
 
 List *StoredRows(const StoredKind &kind) {
   return ReadRows(kind, nullptr, ReadPlain);
+}
+
+List *AllPasswords() {
+  return ReadRows(kPasswords, nullptr, ReadPassword);
 }
 
 bool MayUse(const StoredRow *row, Oid role) {
@@ -313,6 +336,7 @@ const char *CallForAnother(const StoredRow *row) {
   if (row->kind == &kPending) {
     return psprintf("supabase_oauth_authorize_url('%s')", static_cast<const PendingAuthorization *>(row)->app);
   }
+  if (row->kind == &kPasswords) return "UPDATE projects SET db_pass = ...";
   return psprintf("supabase_oauth_create_app('%s', ...)", row->name);
 }
 

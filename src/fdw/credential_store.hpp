@@ -15,6 +15,7 @@ constexpr char kAccessToken[] = "access_token";
 constexpr char kRefreshToken[] = "refresh_token";
 constexpr char kClientSecret[] = "client_secret";
 constexpr char kCodeVerifier[] = "code_verifier";
+constexpr char kPassword[] = "password";
 constexpr size_t kUuidText = 37;
 constexpr int kMaxSecrets = 2;
 constexpr int kMaxDetails = 3;
@@ -30,8 +31,8 @@ struct StoredKind {
   const char *details[kMaxDetails];  // columns of text that only this kind of credential has, or NULL
   const char *missing;               // hint about one that does not exist, with %s for its name
 };
-extern const StoredKind kLogins, kGrants, kApps, kPending;
-extern const StoredKind *const kAllKinds[4];
+extern const StoredKind kLogins, kGrants, kApps, kPending, kPasswords;
+extern const StoredKind *const kAllKinds[5];
 // By its code; an error for another one.
 const StoredKind &KindOf(char code);
 
@@ -73,6 +74,12 @@ struct PendingAuthorization : StoredRow {
   bool used;
 };
 
+// The database password of a project.
+struct ProjectPassword : StoredRow {
+  const char *project_ref;
+  int64_t kept_at;  // Unix microseconds
+};
+
 // NULL when there is none of that name.
 StoredCredential *FindCredential(const StoredKind &kind, const char *name);
 StoredRow *FindStored(const StoredKind &kind, const char *name);  // what every kind has
@@ -81,6 +88,7 @@ PendingAuthorization *FindPending(const char *name);
 // All of a kind: lists of pointers.
 List *AllCredentials(const StoredKind &kind);
 List *StoredRows(const StoredKind &kind);
+List *AllPasswords();
 
 // Its owner's members, superusers, and those that it was granted to; raise 28000 else, as if it did not exist.
 bool MayUse(const StoredRow *row, Oid role);

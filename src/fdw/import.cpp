@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "core/http.hpp"
+#include "core/jwt.hpp"
 #include "core/problem.hpp"
 
 #include "fdw/auth.hpp"
@@ -165,13 +166,34 @@ char *CreateTable(const RemoteTable *table, const char *name, const Server *serv
   return sql.data;
 }
 
+// Set by UseImportKey.
+Oid import_key_server = InvalidOid;
+const Secret *import_key = nullptr;
+
+// The description is the server's matter, not an end user's: the mapping's own credential asks for it.
+void ImportCredential(const Server *server, Credential *credential) {
+  if (import_key == nullptr || import_key_server != server->id) {
+    ResolveCredential(server, GetUserId(), Actor::kMapping, credential);
+    return;
+  }
+  Guard([&] {
+    credential->api_key = *import_key;
+    if (ClassifyKey(import_key->Reveal()) == KeyKind::kJwt)
+      credential->authorization = Secret::Join("Bearer ", import_key->Reveal());
+  });
+}
+
 }  // namespace
+
+void UseImportKey(Oid server_id, const Secret *key) {
+  import_key_server = server_id;
+  import_key = key;
+}
 
 const RemoteSchema *FetchSchema(const Server *server, const char *remote_schema) {
   CheckHostAllowed(server);
   auto *objects = Own<FetchObjects>(CurrentMemoryContext);
-  // The description is the server's matter, not an end user's: the mapping's own credential asks for it.
-  ResolveCredential(server, GetUserId(), Actor::kMapping, &objects->credential);
+  ImportCredential(server, &objects->credential);
   const char *schema = ToUtf8(remote_schema);
   bool const allow_private = AllowPrivate(server);
   Session *session = GetSession();

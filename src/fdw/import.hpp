@@ -14,6 +14,10 @@ namespace supabase::pg {
 // memory context.
 const RemoteSchema *FetchSchema(const Server *server, const char *remote_schema);
 
+// From now on the description of that server is asked for with this key in place of the user mapping's, which may have
+// one that is not allowed to see it. NULL: no longer.
+void UseImportKey(Oid server_id, const Secret *key);
+
 // SQL text of the local type that has the name of a type which only the remote is known to have: looked for in the
 // schema it has remotely, then in `local_schema`. NULL when there is none.
 const char *FindLocalTypeText(const char *remote_type, const char *local_schema);

@@ -311,6 +311,7 @@ void KeepGenerated(Returning *returning, std::vector<ApiRow> *rows) {
   for (ApiRow &row : *rows) {
     std::optional<ApiValue> *value = &row[static_cast<size_t>(column)];
     if (value->has_value() && !(*value)->null) continue;
+    CheckCanKeepPassword();
     Guard([&] { *value = ApiValue{false, MakePassword()}; });
   }
 }

@@ -21,13 +21,6 @@ constexpr char kMark[] = "management";
 // Process-wide and never freed, like the session.
 RateLimits *rate_limits = nullptr;
 
-RateLimits *GetRateLimits() {
-  Guard([&] {
-    if (rate_limits == nullptr) rate_limits = new RateLimits();
-  });
-  return rate_limits;
-}
-
 const ApiTable *FindApiTable(const char *name) {
   return Guard([&] { return Catalogue::Get().FindTable(name); });
 }
@@ -94,6 +87,13 @@ void CheckDestructive(const Server *server, const ApiOperation *operation) {
 bool IsManagementPlan(List *fdw_private) {
   return fdw_private != NIL && linitial(fdw_private) != nullptr && IsA(linitial(fdw_private), String) &&
          strcmp(strVal(linitial(fdw_private)), kMark) == 0;
+}
+
+RateLimits *GetRateLimits() {
+  Guard([&] {
+    if (rate_limits == nullptr) rate_limits = new RateLimits();
+  });
+  return rate_limits;
 }
 
 void OpenManagement(const Server *server, Oid role, ManagementObjects *objects) {

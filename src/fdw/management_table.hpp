@@ -48,6 +48,8 @@ struct ManagementObjects {
 };
 // Credential, address and session of a role's requests to a server. Raises what ResolveManagementCredential raises.
 void OpenManagement(const Server *server, Oid role, ManagementObjects *objects);
+// What is known of the limits of requests.
+RateLimits *GetRateLimits();
 // Waits until the reader has a row or is at its end; false at the end. Warns of the projects that are left out.
 bool AwaitRow(Session *session, ManagementReader *reader);
 

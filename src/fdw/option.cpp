@@ -173,7 +173,9 @@ Server *GetServerByName(const char *name, ServerType type) {
   int const count = FindServers(management, &id);
   if (count != 1) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the server must be named"),
-                    errdetail("The database has %d %s servers.", count, management ? "management" : "project")));
+                    errdetail("The database has %d %s servers.", count, management ? "management" : "project"),
+                    count == 0 && management ? errhint("Create one: CREATE SERVER ... TYPE 'management' ...")
+                                             : errhint("Give its name as the argument \"server\".")));
   }
   CheckUsage(GetForeignServer(id));
   return GetServerOptions(id);
