@@ -142,7 +142,8 @@ INSERT INTO mgmt.projects (name, organization_slug, region, region_group) VALUES
 INSERT INTO mgmt.projects (name, organization_slug, status) VALUES ('demo', 'acme', 'ACTIVE_HEALTHY');
 INSERT INTO mgmt.projects (name) VALUES ('demo');
 \set SHOW_CONTEXT never
-UPDATE mgmt.projects SET name = 'demo 2', db_pass = 'a long password' WHERE name = 'demo' RETURNING name, db_pass;
+UPDATE mgmt.projects SET name = 'demo 2' WHERE name = 'demo' RETURNING name, db_pass;
+UPDATE mgmt.projects SET db_pass = 'a long password' WHERE name = 'demo 2';
 \set SHOW_CONTEXT errors
 UPDATE mgmt.projects SET status = 'INACTIVE' WHERE name = 'demo 2';
 
