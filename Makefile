@@ -42,7 +42,7 @@ differential-bugs:
 identity-model:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/identity-model
 supabase-connect:
-	@cmake --preset default >/dev/null && cmake --build build/core --target supabase_connect -j
+	@cmake --preset default >/dev/null && MAKEFLAGS=--no-print-directory cmake --build build/core --target supabase_connect -j
 print-tests:
 	@echo $(TESTS)
 unit:

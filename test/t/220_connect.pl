@@ -1,5 +1,5 @@
 # supabase-connect: a person's whole way in a real browser against the simulated Management API, with the consent page on
-# another site; then, without a browser, what it refuses, and what it says when something is missing.
+# another site (CONNECT_PICTURES=docs makes the pictures of the README); then, without a browser, what it refuses, and what it says when something is missing.
 use strict;
 use warnings;
 use FindBin;
@@ -14,7 +14,7 @@ use Test::More;
 my $stack = Stack->running;
 my $api = $stack->env('MANAGEMENT_URL');
 my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 20);
-my $program = "$Stack::root/build/core/supabase-connect";
+my $program = $ENV{CONNECT_PROGRAM} // "$Stack::root/build/core/supabase-connect";
 my $built = '';
 IPC::Run::run(['make', '-s', '-C', $Stack::root, 'supabase-connect'], '>', \$built, '2>&1') or die("no supabase-connect: $built");
 
@@ -176,7 +176,7 @@ my @said;    # all that it says anywhere
   like($browser->wait_for(q{document.querySelector('.project')?.innerText}), qr/shop/, '... and the projects are there again');
   $browser->go("http://localhost:$port/");
   is($browser->text('#grants .badge'), 'active', '... with a grant that is active');
-  $shot->('home');
+  $shot->('connect');
   $browser->go("http://localhost:$port/callback?code=x&state=forged");
   like($browser->text('.problem'), qr/no authorization with this state was begun here/, 'a forged state is refused');
   $browser->close;
@@ -283,8 +283,17 @@ is($origin, "http://127.0.0.1:$port", 'the address of the app that is named');
   like($page, qr/role <b id="role">connect_other</, 'another role');
   like($page, qr/<input id="app" name="app" required/, '... which may not see apps gives the name');
   unlike($page, qr/id="grants"/, '... and sees no grant of others');
+  is(consent($helper, app => 'own'), undef, '... nor uses an app of others');
+  $admin->value(q{SELECT supabase_grant_oauth_app('own', 'connect_other'); GRANT USAGE ON FOREIGN SERVER mgmt TO connect_other;
+    GRANT USAGE ON SCHEMA mgmt TO connect_other; GRANT SELECT ON mgmt.organizations TO connect_other});
+  $page = get($helper, ask(consent($helper, app => 'own'), headers => $helper->{headers})->{to})->{page};
+  like(plain($page), qr/CREATE USER MAPPING FOR CURRENT_USER SERVER mgmt OPTIONS \(oauth_grant '(own\w*)'\);\n</, '... until it may, which needs a mapping');
+  post($helper, '/setup', grant => plain($page) =~ /oauth_grant '(\w+)'/);
+  like(plain(get($helper, '/projects')->{page}), qr/cannot be read.*permission denied for foreign table projects.*42501/s, '... and the right to read');
+  $admin->value('GRANT SELECT ON mgmt.projects TO connect_other');
+  like(get($helper, '/projects')->{page}, qr/class="project"><b>shop</, '... which it is given');
   stop($helper, 'TERM');
-  $admin->value('DROP OWNED BY connect_other; DROP ROLE connect_other');
+  $admin->value('DROP USER MAPPING FOR connect_other SERVER mgmt; DROP OWNED BY connect_other; DROP ROLE connect_other');
 }
 {
   my $empty = $stack->database();

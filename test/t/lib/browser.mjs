@@ -9,33 +9,40 @@ import { setTimeout as pause } from 'node:timers/promises';
 const [program, directory, uid, gid] = process.argv.slice(2);
 const patience = 30000;
 const as = uid ? { uid: Number(uid), gid: Number(gid) } : {};
-const browser = spawn(program, ['--headless', '--remote-debugging-pipe', `--user-data-dir=${directory}`, '--no-first-run', '--disable-gpu',
-  '--disable-extensions', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-proxy-server',
-  '--disable-dev-shm-usage', '--window-size=900,900', 'about:blank'],
-{ ...as, env: { PATH: process.env.PATH, HOME: directory }, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-const [, , , out, back] = browser.stdio;
-browser.on('exit', (status) => { console.log(JSON.stringify({ error: `the browser ended: ${status}` })); process.exit(1); });
-out.on('error', () => {});
+const flags = ['--headless', '--remote-debugging-pipe', `--user-data-dir=${directory}`, '--no-first-run', '--disable-gpu', '--disable-extensions',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-proxy-server', '--disable-dev-shm-usage',
+  '--window-size=900,900'];
 
+let browser;
 let number = 0;
-let rest = '';
+let session;
 const waiting = new Map();
-back.setEncoding('utf8');
-back.on('data', (text) => {
-  const messages = (rest + text).split('\0');
-  rest = messages.pop();
-  for (const message of messages.map((one) => JSON.parse(one))) {
-    const done = waiting.get(message.id);
-    waiting.delete(message.id);
-    done?.(message);
-  }
-});
+
+function start(...more) {
+  browser = spawn(program, [...flags, ...more, 'about:blank'],
+    { ...as, env: { PATH: process.env.PATH, HOME: directory }, stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+  const [, , , out, back] = browser.stdio;
+  out.on('error', () => {});
+  back.on('error', () => {});
+  let rest = '';
+  back.setEncoding('utf8');
+  back.on('data', (text) => {
+    const messages = (rest + text).split('\0');
+    rest = messages.pop();
+    for (const message of messages.map((one) => JSON.parse(one))) {
+      const done = waiting.get(message.id);
+      waiting.delete(message.id);
+      done?.(message);
+    }
+  });
+  return new Promise((done) => { browser.on('exit', () => done('ended')).on('error', () => done('ended')); });
+}
 
 async function send(method, params = {}) {
   number += 1;
   const id = number;
   const answer = new Promise((done) => { waiting.set(id, done); });
-  out.write(`${JSON.stringify({ id, method, params, sessionId: session })}\0`);
+  browser.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId: session })}\0`);
   const { error, result } = await answer;
   if (error) throw new Error(`${method}: ${error.message}`);
   return result;
@@ -80,9 +87,19 @@ const commands = {
   },
 };
 
-let session;
-const { targetInfos } = await send('Target.getTargets');
-const { targetId } = targetInfos.find(({ type }) => type === 'page') ?? await send('Target.createTarget', { url: 'about:blank' });
+let ended = start();
+let first = await Promise.race([ended, send('Target.getTargets')]);
+if (first === 'ended') {
+  // There are machines on which nobody can have a sandbox; the pages are the tests' own.
+  ended = start('--no-sandbox');
+  first = await Promise.race([ended, send('Target.getTargets')]);
+}
+if (first === 'ended') {
+  console.log(JSON.stringify({ error: `${program} does not start` }));
+  process.exit(1);
+}
+ended.then(() => { console.log(JSON.stringify({ error: 'the browser ended' })); });
+const { targetId } = first.targetInfos.find(({ type }) => type === 'page') ?? await send('Target.createTarget', { url: 'about:blank' });
 session = (await send('Target.attachToTarget', { targetId, flatten: true })).sessionId;
 await send('Page.enable');
 for await (const line of createInterface({ input: process.stdin })) {
@@ -90,9 +107,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const answer = await commands[name](argument).then((value) => ({ value }), (error) => ({ error: error.message }));
   console.log(JSON.stringify(answer));
 }
-browser.removeAllListeners('exit');
 session = undefined;
-const closed = new Promise((done) => { browser.on('exit', done); });
-await Promise.race([send('Browser.close').catch(() => {}).then(() => closed), pause(5000, undefined, { ref: false })]);
+send('Browser.close').catch(() => {});
+await Promise.race([ended, pause(5000, undefined, { ref: false })]);
 browser.kill('SIGKILL');
 process.exit(0);
