@@ -261,9 +261,9 @@ void FillCall(Request *request, const ApiOperation &operation, const CallArgumen
   }
 }
 
-void SetCallBody(Request *request, std::string body, std::vector<Secret> secrets) {
+void SetCallBody(Request *request, std::string body, std::vector<Secret> secrets, bool all_secret) {
   request->headers.emplace_back("Content-Type", "application/json");
-  if (!secrets.empty()) {
+  if (!secrets.empty() || all_secret) {
     request->body_secrets = std::move(secrets);
     request->secret_body = Secret(body);
     explicit_bzero(body.data(), body.size());

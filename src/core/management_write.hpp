@@ -26,6 +26,7 @@ struct WriteCall {
   std::optional<std::string> body;
   std::string content_type = "application/json";
   std::vector<Secret> secrets;  // that the body has
+  bool secret = false;          // any text in the body may be one
 };
 
 // INSERT of rows: one call for each, or one for all of one parent where the operation takes a list ("array",
