@@ -2,7 +2,8 @@
 PG_CONFIG ?= pg_config
 # In this order: setup creates what the others use, extension drops it.
 TESTS = setup import types extension_types values encodings collations conditions operators ordering top_keys groups \
-  paging parallel partitions plans odd_names options management_options management errors auth auth_scope logins oauth vault views \
+  paging parallel partitions plans odd_names options management_options management management_functions errors auth \
+  auth_scope logins oauth vault views \
   security repoint statistics functions writes partition_writes transactions extension
 
 OWN_TARGETS = help demo bench check check-sanitized differential differential-dml differential-bugs identity-model unit fuzz \
