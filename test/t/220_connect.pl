@@ -26,7 +26,7 @@ sub control {
   return decode_json($answer->{content});
 }
 control('reset', {});
-END { eval { control('reset', {}) } if $api }
+END { local $?; eval { control('reset', {}) } if $api }
 
 # --- the helper -----------------------------------------------------------------------------------------------------
 my @helpers;
@@ -59,7 +59,7 @@ sub stop {
   $self->{process}->signal($signal);
   return $self->{process}->finish ? 'ended' : 'failed';
 }
-END { $_->{process}->kill_kill(grace => 2) for @helpers }
+END { local $?; $_->{process}->kill_kill(grace => 2) for @helpers }
 
 # A request as a program makes it: status, headers, page. HTTP::Tiny has its own mind about Host.
 sub ask {
