@@ -50,6 +50,12 @@ bool IsNumeric(const ApiColumn &column) {
   return column.type == "integer" || column.type == "bigint" || column.type == "numeric";
 }
 
+// JSON Schema counts characters: bytes of UTF-8 that begin one.
+size_t Characters(const std::string &text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 // What the description allows, so that a slip is told before anything is sent.
 void CheckValue(const ApiTable &table, const ApiColumn &column, const std::string &text) {
   if (!column.values.empty() && std::find(column.values.begin(), column.values.end(), text) == column.values.end()) {
@@ -58,7 +64,7 @@ void CheckValue(const ApiTable &table, const ApiColumn &column, const std::strin
   if (!column.least && !column.most) return;
   const bool number = IsNumeric(column);
   if (!number && column.type != "text") return;
-  const double measured = number ? std::strtod(text.c_str(), nullptr) : static_cast<double>(text.size());
+  const double measured = number ? std::strtod(text.c_str(), nullptr) : static_cast<double>(Characters(text));
   if ((!column.least || measured >= *column.least) && (!column.most || measured <= *column.most)) return;
   std::string range;
   if (column.least) range += "at least " + Number(*column.least);
