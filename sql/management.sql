@@ -179,6 +179,7 @@ UPDATE mgmt.some_projects SET "name" = 'x' WHERE reference = :'shop';
 DROP FUNCTION rows_of;
 \set VERBOSITY terse
 SET client_min_messages = error;
+DELETE FROM supabase_fdw.project_passwords;
 DROP SCHEMA mgmt CASCADE;
 DROP SERVER mgmt CASCADE;
 DROP ROLE mgmt_reader;
