@@ -2,11 +2,12 @@
 PG_CONFIG ?= pg_config
 # In this order: setup creates what the others use, extension drops it.
 TESTS = setup import types extension_types values encodings collations conditions operators ordering top_keys groups \
-  paging parallel partitions plans odd_names options management_options management_functions errors auth auth_scope logins oauth vault views \
+  paging parallel partitions plans odd_names options management_options management management_functions errors auth \
+  auth_scope logins oauth vault views \
   security repoint statistics functions writes partition_writes transactions extension
 
 OWN_TARGETS = help demo bench check check-sanitized differential differential-dml differential-bugs identity-model unit fuzz \
-  format lint print-tests
+  supabase-connect format lint print-tests
 .PHONY: $(OWN_TARGETS)
 
 # PGXS has a target "check" of its own, which only says that it does nothing.
@@ -21,6 +22,7 @@ help:
 	@echo 'make differential-dml N=… SEED=…  random statements that write, on foreign tables and on local twins, compared'
 	@echo 'make differential-bugs  whether that comparison finds the bugs that a build made for it has'
 	@echo 'make identity-model N=… SEED=…  random scripts of transactions and users, against a model of settings'
+	@echo 'make supabase-connect  build/core/supabase-connect: connect a database to Supabase with a browser'
 	@echo 'make unit         unit tests       make fuzz         one minute of each fuzzer'
 	@echo 'make format       clang-format     make lint         clang-tidy, format and layers'
 	@echo 'make installcheck pg_regress against a running test/stack, whose variables are set'
@@ -40,6 +42,8 @@ differential-bugs:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/differential --bugs
 identity-model:
 	@PG_CONFIG=$(PG_CONFIG) N=$(N) SEED=$(SEED) scripts/identity-model
+supabase-connect:
+	@cmake --preset default >/dev/null && MAKEFLAGS=--no-print-directory cmake --build build/core --target supabase_connect -j
 print-tests:
 	@echo $(TESTS)
 unit:
@@ -47,9 +51,9 @@ unit:
 fuzz:
 	scripts/fuzz
 format:
-	clang-format -i src/*/*.[ch]pp test/*/*.[ch]pp
+	clang-format -i src/*/*.[ch]pp test/*/*.[ch]pp tools/*/*.[ch]pp
 lint:
-	clang-format --dry-run -Werror src/*/*.[ch]pp test/*/*.[ch]pp
+	clang-format --dry-run -Werror src/*/*.[ch]pp test/*/*.[ch]pp tools/*/*.[ch]pp
 	$(MAKE) all && scripts/check-layers supabase_fdw.so
 	cmake --preset default >/dev/null && clang-tidy --quiet -p build/core src/core/*.cpp
 

@@ -333,9 +333,7 @@ bool ApiTable::IsKey(std::string_view column) const {
   return std::find(key.begin(), key.end(), column) != key.end();
 }
 
-Catalogue Catalogue::Parse(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) Refuse("It is no JSON object");
+static Catalogue Read(const Json &json) {
   Catalogue catalogue;
   for (const Json &operation : json.at("operations"))
     catalogue.operations.push_back(ReadOperation(operation));
@@ -350,6 +348,16 @@ Catalogue Catalogue::Parse(std::string_view text) {
     Check(catalogue.tables.back());
   }
   return catalogue;
+}
+
+Catalogue Catalogue::Parse(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) Refuse("It is no JSON object");
+  try {
+    return Read(json);
+  } catch (const Json::exception &) {
+    Refuse("A part is missing or of another type");
+  }
 }
 
 const Catalogue &Catalogue::Get() {

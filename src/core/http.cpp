@@ -458,6 +458,10 @@ const Request &Transfer::request() const noexcept {
   return impl_->request;
 }
 
+const Request *Transfer::Refused() const noexcept {
+  return impl_->state == Impl::State::kRefused ? &impl_->request : nullptr;
+}
+
 Session::Session() : impl_(std::make_unique<Impl>()) {}
 
 Session::~Session() = default;
@@ -494,13 +498,6 @@ void Session::Pump() noexcept {
 
 int Session::active() const noexcept {
   return static_cast<int>(impl_->transfers.size()) - impl_->Count(Transfer::Impl::State::kDone);
-}
-
-const Request *Session::Refused() const noexcept {
-  for (const Transfer::Impl *transfer : impl_->transfers) {
-    if (transfer->state == Transfer::Impl::State::kRefused) return &transfer->request;
-  }
-  return nullptr;
 }
 
 void Session::Renew(const std::string &renewal_id, int64_t generation, const Secret &authorization) {

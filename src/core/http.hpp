@@ -46,6 +46,10 @@ class Transfer {
   // have been executed and is not idempotent. The response may be moved from.
   Response &Result();
   const Request &request() const noexcept;
+  // The request, when its stored credential was refused and it waits for another one; else null. It waits until
+  // Session::Renew or GiveUp, which is for whoever waits for the transfer: others have nothing to do with its
+  // credential.
+  const Request *Refused() const noexcept;
 
  private:
   friend class Session;
@@ -71,9 +75,6 @@ class Session {
   void Pump() noexcept;
   // How many transfers are not done.
   int active() const noexcept;
-  // The request of a transfer whose stored credential was refused and that waits for another one; null when there is
-  // none. It stays until Renew or GiveUp.
-  const Request *Refused() const noexcept;
   // Sends every transfer that waits for this credential again with a newer Authorization, whatever its method: what was
   // refused was not executed. Later requests and retries of an older generation get it too. A transfer that was refused
   // with this generation keeps waiting; for one of a newer generation the refusal stands. Throws Error for bad bytes.

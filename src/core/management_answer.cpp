@@ -1,6 +1,8 @@
 #include "management_answer.hpp"
 
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -16,6 +18,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kMaxLevels = 200;
 constexpr size_t kMaxMessageBytes = 500;
+// The years 1 to 9999.
+constexpr double kFirstSecond = -62'135'596'800, kEndSecond = 253'402'300'800;
 
 std::vector<std::string> SplitPath(std::string_view path) {
   std::vector<std::string> parts;
@@ -76,15 +80,20 @@ std::string ArrayText(const Json &list) {
   return text + "}";
 }
 
-// Seconds or milliseconds since 1970 as a timestamp with time zone.
+// Seconds or milliseconds since 1970 as a timestamp with time zone; what is no such number as it is.
 std::string EpochText(const Json &value, int64_t per_second) {
-  const double number = value.is_number() ? value.get<double>() : std::strtod(PlainText(value).c_str(), nullptr);
-  const auto whole = static_cast<int64_t>(number);
-  const auto seconds = static_cast<time_t>(whole / per_second);
+  const std::string plain = PlainText(value);
+  char *end = nullptr;
+  const double number = value.is_number() ? value.get<double>() : std::strtod(plain.c_str(), &end);
+  const bool read = value.is_number() || (end != plain.c_str() && *end == '\0');
+  const double whole = std::floor(number / static_cast<double>(per_second));
+  if (!read || !(whole >= kFirstSecond && whole < kEndSecond)) return plain;
+  const auto millis =
+      static_cast<int>((number - whole * static_cast<double>(per_second)) * 1000 / static_cast<double>(per_second));
+  const auto seconds = static_cast<time_t>(whole);
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   char text[64];
-  const auto millis = static_cast<int>(whole % per_second * 1000 / per_second);
   snprintf(text, sizeof text, "%04d-%02d-%02d %02d:%02d:%02d.%03d+00", parts.tm_year + 1900, parts.tm_mon + 1,
            parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, millis);
   return text;

@@ -14,6 +14,7 @@ using Json = nlohmann::json;
 
 constexpr size_t kMaxPathBytes = 512;
 constexpr size_t kMaxMessageBytes = 200;
+constexpr size_t kMaxBodyBytes = 65536;  // of an error
 
 const std::string *Find(const CallArguments &arguments, std::string_view name) {
   for (const auto &[argument, value] : arguments) {
@@ -211,9 +212,13 @@ std::string RefusalHint(const ApiOperation &operation) {
          ", or a personal access token whose owner has the privilege.";
 }
 
+Json BodyOf(const Response &response) {
+  return response.body.size() < kMaxBodyBytes ? Json::parse(response.body, nullptr, false) : Json();
+}
+
 // "missing_permissions" of a scoped personal token's refusal.
 std::string MissingPermissions(const Response &response) {
-  const Json body = response.body.size() < 65536 ? Json::parse(response.body, nullptr, false) : Json();
+  const Json body = BodyOf(response);
   if (!body.is_object() || !body.contains("missing_permissions") || !body["missing_permissions"].is_array()) return {};
   std::vector<std::string> names;
   for (const Json &name : body["missing_permissions"]) {
@@ -231,10 +236,29 @@ std::string ResetSentence(const Response &response) {
 }
 
 // The message of a body, which may be an array of them.
-std::string Message(const Response &response) {
-  const Json body = response.body.size() < 65536 ? Json::parse(response.body, nullptr, false) : Json();
-  if (!body.is_object() || !body.contains("message") || !body["message"].is_string()) return {};
-  return body["message"].get<std::string>();
+std::string Message(const Json &body) {
+  const auto found = body.is_object() ? body.find("message") : body.end();
+  if (found == body.end()) return {};
+  if (found->is_string()) return found->get<std::string>();
+  std::string all;
+  for (const Json &item : found->is_array() ? *found : Json::array()) {
+    if (item.is_string()) all.append(all.empty() ? "" : "; ").append(item.get_ref<const std::string &>());
+  }
+  return all;
+}
+
+// An answer with one message in place of an array of them, and with what else is said in texts.
+Response WithOneMessage(const Response &response) {
+  const Json body = BodyOf(response);
+  const std::string message = Message(body);
+  Response one = response;
+  if (message.empty() || body["message"].is_string()) return one;
+  Json said = {{"message", message}};
+  for (const auto &[name, value] : body.items()) {
+    if (value.is_string()) said[name] = value;
+  }
+  one.body = said.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return one;
 }
 
 }  // namespace
@@ -261,9 +285,10 @@ void FillCall(Request *request, const ApiOperation &operation, const CallArgumen
   }
 }
 
-void SetCallBody(Request *request, std::string body, bool secret) {
+void SetCallBody(Request *request, std::string body, std::vector<Secret> secrets, bool all_secret) {
   request->headers.emplace_back("Content-Type", "application/json");
-  if (secret) {
+  if (!secrets.empty() || all_secret) {
+    request->body_secrets = std::move(secrets);
     request->secret_body = Secret(body);
     explicit_bzero(body.data(), body.size());
   } else {
@@ -296,12 +321,13 @@ bool IsAbsent(const std::vector<Absence> &absences, const Response &response, st
   return std::any_of(absences.begin(), absences.end(), [&](const Absence &absence) {
     if (absence.status != response.status) return false;
     if (!absence.operation.empty() && absence.operation != operation) return false;
-    return absence.message.empty() || Message(response).compare(0, absence.message.size(), absence.message) == 0;
+    return absence.message.empty() ||
+           Message(BodyOf(response)).compare(0, absence.message.size(), absence.message) == 0;
   });
 }
 
 Error ManagementProblem(const ApiOperation &operation, const Request &request, const Response &response) {
-  const Error plain = RemoteProblem(request, response);
+  const Error plain = RemoteProblem(request, WithOneMessage(response));
   const int status = response.status;
   const StatusRow *row = RowOf(status);
   if (row == nullptr && (status < 400 || status > 499)) return plain;
@@ -309,7 +335,8 @@ Error ManagementProblem(const ApiOperation &operation, const Request &request, c
   std::string message = plain.what(), detail, hint = row != nullptr ? row->hint : "";
   if (IsAbsent(Catalogue::Get().absences, response, {})) code = "02000";
   // What RemoteProblem says of a table that is missing means PostgREST's.
-  if (status == 404 && Message(response).empty()) message = "the Management API has no such object (status 404)";
+  if (status == 404 && Message(BodyOf(response)).empty())
+    message = "the Management API has no such object (status 404)";
   if (status == 403) {
     detail = MissingPermissions(response);
     hint = RefusalHint(operation);

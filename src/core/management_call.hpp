@@ -20,8 +20,8 @@ using CallArguments = std::vector<std::pair<std::string, std::string>>;
 // label. A parameter that the operation does not have is left out. Throws Error (22023) for a path parameter that is
 // missing or cannot stand in a path.
 void FillCall(Request *request, const ApiOperation &operation, const CallArguments &arguments);
-// Adds a JSON body; one with a secret goes as Request::secret_body.
-void SetCallBody(Request *request, std::string body, bool secret);
+// Adds a JSON body; one with secrets goes as Request::secret_body. `all_secret`: any text in it may be one.
+void SetCallBody(Request *request, std::string body, std::vector<Secret> secrets, bool all_secret);
 
 // A supabase_management call's arguments, checked against the catalogue: unknown, missing, of another type, not among
 // the allowed values. `parameters` and `body` are JSON texts; `body` empty: none. Throws Error 22023.

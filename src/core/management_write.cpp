@@ -50,6 +50,12 @@ bool IsNumeric(const ApiColumn &column) {
   return column.type == "integer" || column.type == "bigint" || column.type == "numeric";
 }
 
+// JSON Schema counts characters: bytes of UTF-8 that begin one.
+size_t Characters(const std::string &text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 // What the description allows, so that a slip is told before anything is sent.
 void CheckValue(const ApiTable &table, const ApiColumn &column, const std::string &text) {
   if (!column.values.empty() && std::find(column.values.begin(), column.values.end(), text) == column.values.end()) {
@@ -58,7 +64,7 @@ void CheckValue(const ApiTable &table, const ApiColumn &column, const std::strin
   if (!column.least && !column.most) return;
   const bool number = IsNumeric(column);
   if (!number && column.type != "text") return;
-  const double measured = number ? std::strtod(text.c_str(), nullptr) : static_cast<double>(text.size());
+  const double measured = number ? std::strtod(text.c_str(), nullptr) : static_cast<double>(Characters(text));
   if ((!column.least || measured >= *column.least) && (!column.most || measured <= *column.most)) return;
   std::string range;
   if (column.least) range += "at least " + Number(*column.least);
@@ -146,8 +152,10 @@ void SetMultipart(const Json &metadata, const std::string &file_name, const std:
                "\"\r\nContent-Type: application/typescript\r\n\r\n" + file + "\r\n--" + boundary + "--\r\n";
 }
 
-bool HasSecret(const ApiTable &table, const std::vector<size_t> &columns) {
-  return std::any_of(columns.begin(), columns.end(), [&](size_t column) { return table.columns[column].secret; });
+void AddSecrets(const ApiTable &table, const ApiRow &row, const std::vector<size_t> &columns, WriteCall *call) {
+  for (const size_t column : columns) {
+    if (table.columns[column].secret && Given(row, column)) call->secrets.emplace_back(row[column]->text);
+  }
 }
 
 const char *FamilyOf(const std::string &cidr) {
@@ -239,7 +247,7 @@ WriteCall InsertRow(const ApiTable &table, const TableOperation &operation, cons
   WriteCall call;
   call.operation = operation.operation;
   call.arguments = Arguments(table, *operation.operation, row);
-  call.secret = HasSecret(table, sent);
+  AddSecrets(table, row, sent, &call);
   if (operation.body == "multipart") {
     const auto body = static_cast<size_t>(table.FindColumn("body")),
                path = static_cast<size_t>(table.FindColumn("entrypoint_path"));
@@ -261,7 +269,7 @@ WriteCall InsertRows(const ApiTable &table, const TableOperation &operation, con
   Json list = Json::array();
   for (const ApiRow *row : rows) {
     const std::vector<size_t> sent = CheckInsert(table, operation, *row);
-    call.secret = call.secret || HasSecret(table, sent);
+    AddSecrets(table, *row, sent, &call);
     if (operation.body == "array") list.push_back(RowBody(table, operation, *row, sent));
   }
   call.body = (operation.body == "array" ? list : ListBody(table, operation, rows)).dump();
@@ -305,7 +313,7 @@ WriteCall UpdateBy(const ApiTable &table, const TableOperation &operation, const
   WriteCall call;
   call.operation = operation.operation;
   call.arguments = Arguments(table, *operation.operation, row);
-  call.secret = HasSecret(table, sent);
+  AddSecrets(table, row, sent, &call);
   if (operation.body == "query" || !operation.operation->body.exists) {
     for (const size_t column : sent) {
       if (!operation.operation->FindParameter(table.columns[column].name)) continue;

@@ -25,7 +25,8 @@ struct WriteCall {
   CallArguments arguments;
   std::optional<std::string> body;
   std::string content_type = "application/json";
-  bool secret = false;  // the body has a secret
+  std::vector<Secret> secrets;  // that the body has
+  bool secret = false;          // any text in the body may be one
 };
 
 // INSERT of rows: one call for each, or one for all of one parent where the operation takes a list ("array",

@@ -17,7 +17,8 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<std::pair<std::string, Secret>> secret_headers;  // apikey, Authorization ("Bearer …" included)
   std::string body;
-  Secret secret_body;  // in place of body: a password, a refresh token
+  Secret secret_body;                // in place of body: a password, a refresh token
+  std::vector<Secret> body_secrets;  // the secrets in secret_body, for messages; none: every text in it is one
 
   // Method and path with query, for EXPLAIN, messages and traces; never a header.
   std::string label;

@@ -113,7 +113,9 @@ class Redactor {
       // The credential without its scheme.
       if (const size_t blank = value.rfind(' '); blank != std::string_view::npos) Add(value.substr(blank + 1));
     }
-    if (!request.secret_body.empty()) AddBody(request.secret_body.Reveal());
+    for (const Secret &secret : request.body_secrets)
+      AddText(secret.Reveal());
+    if (request.body_secrets.empty() && !request.secret_body.empty()) AddBody(request.secret_body.Reveal());
   }
 
   // As it is, but without secrets.
@@ -146,7 +148,7 @@ class Redactor {
   }
 
  private:
-  // A body as a whole, and the texts in it, both plain and as JSON has them.
+  // A body as a whole, and the texts in it.
   void AddBody(std::string_view body) {
     Add(body);
     Json json = Json::parse(body, nullptr, false);
@@ -154,12 +156,19 @@ class Redactor {
     for (auto &[name, value] : json.items()) {
       if (!value.is_string()) continue;
       auto &text = value.get_ref<std::string &>();
-      std::string escaped = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-      Add(own_.emplace_back(text).Reveal());
-      Add(own_.emplace_back(std::string_view(escaped).substr(1, escaped.size() - 2)).Reveal());
+      AddText(text);
       explicit_bzero(text.data(), text.size());
-      explicit_bzero(escaped.data(), escaped.size());
     }
+  }
+  // Both plain and as JSON has it.
+  void AddText(std::string_view text) {
+    Json json = std::string(text);
+    std::string escaped = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    Add(own_.emplace_back(text).Reveal());
+    Add(own_.emplace_back(std::string_view(escaped).substr(1, escaped.size() - 2)).Reveal());
+    auto &copy = json.get_ref<std::string &>();
+    explicit_bzero(copy.data(), copy.size());
+    explicit_bzero(escaped.data(), escaped.size());
   }
   void Add(std::string_view secret) {
     if (!secret.empty() && secret.size() < kPartBytes) short_secrets_.push_back(secret);

@@ -89,6 +89,13 @@ void Reader::LookAhead() {
   Send();
 }
 
+const Request *Reader::Refused() const noexcept {
+  for (const UnderWay &sent : under_way_) {
+    if (const Request *refused = sent.transfer->Refused(); refused != nullptr) return refused;
+  }
+  return nullptr;
+}
+
 // Takes what is complete.
 void Reader::Collect() {
   for (size_t i = 0; i < under_way_.size() && !failure_;) {

@@ -48,6 +48,8 @@ class Reader {
   // Takes the answers that are there and sends what can be sent meanwhile, the first page not being enough. Rows of
   // page() stay.
   void LookAhead();
+  // See Transfer::Refused: of one of its requests.
+  const Request *Refused() const noexcept;
 
   const Page &page() const noexcept { return page_.page; }
   // The first row of the page that no page before had.

@@ -46,6 +46,14 @@ Writer::Step Writer::Next() {
   return Step::kAnswer;
 }
 
+const Request *Writer::Refused() const noexcept {
+  for (const UnderWay &sent : under_way_) {
+    const Request *refused = sent.transfer != nullptr ? sent.transfer->Refused() : nullptr;
+    if (refused != nullptr) return refused;
+  }
+  return nullptr;
+}
+
 void Writer::NoteFailure() {
   const bool unknown = answer_.outcome == Outcome::kUnknown;
   if (!failure_ || (unknown && !failure_is_unknown_)) {

@@ -36,6 +36,8 @@ class Writer {
   enum class Step { kAnswer, kWait, kIdle };
   // Goes on to the answer of the oldest request: kAnswer when it is there. kIdle: nothing is under way.
   Step Next();
+  // See Transfer::Refused: of one of its requests.
+  const Request *Refused() const noexcept;
   WriteAnswer &answer() noexcept { return answer_; }
   const WriteNote &note() const noexcept { return note_; }
   // Of the answer; null when the request never left.

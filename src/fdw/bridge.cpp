@@ -107,7 +107,7 @@ void AwaitAny(Session *session) {
 
 void Await(Session *session, const Transfer *transfer) {
   for (;;) {
-    PumpAndRenew(session);
+    PumpAndRenew(session, transfer);
     if (transfer->done()) return;
     AwaitAny(session);
   }

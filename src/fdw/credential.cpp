@@ -205,22 +205,6 @@ void Renew(Session *session, Renewal *renewal, int64_t generation) {
   Guard([&] { session->Renew(renewal->id, fresh->generation, Secret::Join("Bearer ", renewal->token.Reveal())); });
 }
 
-// An error lets the refusal stand: the transfer may be another statement's, which is not to raise this error in every
-// one that comes.
-void RenewRefused(Session *session, const Request *refused) {
-  auto *renewal = Own<Renewal>(CurrentMemoryContext);
-  Guard([&] { renewal->id = refused->renewal_id; });
-  int64_t const generation = refused->renewal_generation;
-  PG_TRY();
-  { Renew(session, renewal, generation); }
-  PG_CATCH();
-  {
-    session->GiveUp(renewal->id);
-    PG_RE_THROW();
-  }
-  PG_END_TRY();
-}
-
 }  // namespace
 
 StoredCredential *EnsureFresh(StoredCredential *stored, Oid role, int64_t refused) {
@@ -254,10 +238,14 @@ bool TryOr(void (*action)(void *), void *argument) {
   {
     MemoryContextSwitchTo(context);
     ErrorData *error = CopyErrorData();
-    // A cancel is meant for the whole statement.
-    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN) PG_RE_THROW();
     FlushErrorState();
     RollbackAndReleaseCurrentSubTransaction();
+    // A cancel is meant for the whole statement; whoever catches it ends a subtransaction of its own.
+    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN) {
+      MemoryContextSwitchTo(context);
+      CurrentResourceOwner = owner;
+      ReThrowError(error);
+    }
     ereport(WARNING, (errcode(error->sqlerrcode), errmsg_internal("%s", error->message),
                       error->detail != nullptr ? errdetail_internal("%s", error->detail) : 0,
                       error->hint != nullptr ? errhint("%s", error->hint) : 0));
@@ -309,10 +297,10 @@ void LoginToken(const Server *server, StoredCredential *stored, Secret *token) {
   OpenAccessToken(EnsureFresh(stored, GetUserId(), 0), token);
 }
 
-void PumpAndRenew(Session *session) {
-  session->Pump();
-  for (const Request *refused = session->Refused(); refused != nullptr; refused = session->Refused())
-    RenewRefused(session, refused);
+void RenewRefused(Session *session, const Request *refused) {
+  auto *renewal = Own<Renewal>(CurrentMemoryContext);
+  Guard([&] { renewal->id = refused->renewal_id; });
+  Renew(session, renewal, refused->renewal_generation);
 }
 
 }  // namespace supabase::pg

@@ -1,11 +1,9 @@
 #pragma once
 
+#include "core/http.hpp"
+
 #include "fdw/credential_store.hpp"
 #include "fdw/option.hpp"
-
-namespace supabase {
-class Session;
-}
 
 namespace supabase::pg {
 
@@ -37,8 +35,18 @@ bool TryOr(void (*action)(void *), void *argument);
 // Wipes the decrypted access tokens that this backend keeps; the next request decrypts again.
 void ForgetAccessTokens();
 
-// Moves the session's transfers on; one whose stored credential was refused gets a newer one. In place of
-// Session::Pump wherever PostgreSQL waits for an answer.
-void PumpAndRenew(Session *session);
+// Gives the refused request a newer token of its stored credential, or lets the refusal stand. Raises what EnsureFresh
+// raises.
+void RenewRefused(Session *session, const Request *refused);
+
+// Moves the session's transfers on. In place of Session::Pump wherever PostgreSQL waits for an answer. `awaited` (a
+// Transfer, a Reader or a Writer) is what the statement waits for: only its stored credentials are renewed, because
+// what that raises is the statement's error. A refused transfer of another one waits until that is executed.
+template <typename Awaited>
+void PumpAndRenew(Session *session, const Awaited *awaited) {
+  session->Pump();
+  for (const Request *refused = awaited->Refused(); refused != nullptr; refused = awaited->Refused())
+    RenewRefused(session, refused);
+}
 
 }  // namespace supabase::pg

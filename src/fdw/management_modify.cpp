@@ -183,6 +183,8 @@ int ManagementUpdatable(Relation relation) {
 }
 
 void AddManagementTargets(PlannerInfo *root, Index index, RangeTblEntry *, Relation relation) {
+  // An UPDATE has the whole row anyway.
+  if (root->parse->commandType == CMD_UPDATE) return;
   Var *var = makeVar(static_cast<int>(index), InvalidAttrNumber, RelationGetForm(relation)->reltype, -1, InvalidOid, 0);
   add_row_identity_var(root, var, index, kWholeRow);
 }

@@ -15,6 +15,11 @@ namespace {
 // How far the remote's clock may be behind, when a row is looked for that may have just been made.
 constexpr time_t kClockSkewSeconds = 60;
 
+struct FoundRow {
+  std::vector<Cell> cells;
+  CellTexts texts;
+};
+
 struct ReturningObjects {
   std::vector<size_t> columns;  // of the catalogue, that RETURNING needs; then the key's
   size_t wanted = 0;            // how many of them RETURNING needs
@@ -40,10 +45,13 @@ struct Returning {
 
 namespace {
 
+bool Given(const ApiRow &row, size_t column) {
+  return row[column].has_value() && !row[column]->null;
+}
+
 // Columns with a value that stays what was given; the others are the remote's to say.
 bool IsGiven(const ApiTable &api, const ApiRow &row, size_t column) {
-  return row[column].has_value() && !row[column]->null &&
-         (api.IsKey(api.columns[column].name) || !api.columns[column].parameter.empty());
+  return Given(row, column) && (api.IsKey(api.columns[column].name) || !api.columns[column].parameter.empty());
 }
 
 std::string Text(const Cell &cell) {
@@ -107,23 +115,34 @@ ReadTarget TargetOf(const ApiTable &api, const ReturningObjects *objects) {
   return target;
 }
 
-bool SameKey(const ApiTable &api, const ReturningObjects *objects, const Cell *cells) {
+// Whether a row that was read is the one that was changed: by its key, or, where the answer did not tell the key, by
+// what it was given.
+bool IsRow(const ApiTable &api, const ReturningObjects *objects, const ApiRow &given, const Cell *cells) {
+  bool key_known = true;
   for (size_t i = 0; i < objects->columns.size(); ++i) {
-    if (!api.IsKey(api.columns[objects->columns[i]].name) || !objects->known[i]) continue;
-    if (Text(cells[i]) != Text(objects->cells[i])) return false;
+    if (!api.IsKey(api.columns[objects->columns[i]].name)) continue;
+    key_known = key_known && objects->known[i];
+    if (objects->known[i] && Text(cells[i]) != Text(objects->cells[i])) return false;
+  }
+  for (size_t i = 0; i < objects->columns.size() && !key_known; ++i) {
+    const size_t column = objects->columns[i];
+    if (!api.columns[column].insert || api.columns[column].write_only || !Given(given, column)) continue;
+    if (Text(cells[i]) != given[column]->text) return false;
   }
   return true;
 }
 
-void Keep(ReturningObjects *objects, const Cell *cells) {
-  CellTexts texts;
-  std::vector<Cell> kept;
-  for (size_t i = 0; i < objects->columns.size(); ++i) {
-    kept.push_back(cells[i]);
-    if (cells[i].data != nullptr) kept.back().data = texts.emplace_back(cells[i].data, cells[i].size).c_str();
+void Keep(const Cell *cells, size_t count, FoundRow *found) {
+  found->cells.assign(cells, cells + count);
+  found->texts.clear();
+  for (Cell &cell : found->cells) {
+    if (cell.data != nullptr) cell.data = found->texts.emplace_back(cell.data, cell.size).c_str();
   }
-  objects->cells = std::move(kept);
-  objects->texts = std::move(texts);
+}
+
+void TakeFound(FoundRow *found, ReturningObjects *objects) {
+  objects->cells = std::move(found->cells);
+  objects->texts = std::move(found->texts);
   objects->known.assign(objects->columns.size(), true);
 }
 
@@ -136,21 +155,22 @@ void StartReader(const Returning *returning, const ReadTarget &target) {
   returning->objects->reader = std::make_unique<ManagementReader>(std::move(options));
 }
 
-// Reads the row again. One that is not there (yet) leaves NULLs.
-void ReadAgain(const Returning *returning) {
+// Reads the row again; the last one that fits. One that is not there (yet) leaves NULLs.
+void ReadAgain(const Returning *returning, const ApiRow *row) {
   ReturningObjects *objects = returning->objects;
   const ApiTable *api = returning->relation->api;
+  auto *found = Own<FoundRow>(CurrentMemoryContext);
   Guard([&] { StartReader(returning, TargetOf(*api, objects)); });
   while (AwaitRow(returning->management->caller.session, objects->reader.get())) {
-    bool const same = Guard([&] {
+    Guard([&] {
       const Cell *cells = objects->reader->Next();
-      if (!SameKey(*api, objects, cells)) return false;
-      Keep(objects, cells);
-      return true;
+      if (IsRow(*api, objects, *row, cells)) Keep(cells, objects->columns.size(), found);
     });
-    if (same) break;
   }
-  Guard([&] { objects->reader.reset(); });
+  Guard([&] {
+    if (!found->cells.empty()) TakeFound(found, objects);
+    objects->reader.reset();
+  });
 }
 
 // ---- Rows that may have been made ----
@@ -187,7 +207,7 @@ bool IsCreated(const Returning *returning, const ApiRow &row, const Cell *cells)
 void AddIdentifying(const ApiTable &api, ReturningObjects *objects) {
   for (size_t i = 0; i < api.columns.size(); ++i) {
     const ApiColumn &column = api.columns[i];
-    const bool wanted = api.IsKey(column.name) || (column.insert_required && !column.write_only) ||
+    const bool wanted = api.IsKey(column.name) || (column.insert && !column.write_only) ||
                         column.name == "created_at" || column.name == "inserted_at" || column.name == api.parent_column;
     if (wanted && column.hydrate.empty() && !column.constant) objects->columns.push_back(i);
   }
@@ -238,7 +258,7 @@ void StoreReturning(Returning *returning, const CallObjects *sent, const ApiRow 
     if (!returning->found) TakeKnown(*api, *row, sent == nullptr ? nullptr : sent->answer.get(), objects);
     return AllKnown(objects);
   });
-  if (!all) ReadAgain(returning);
+  if (!all) ReadAgain(returning, row);
   returning->found = false;
   ExecMaterializeSlot(slot);
   slot_getallattrs(slot);
@@ -274,7 +294,9 @@ bool FindCreated(Returning *returning, const ApiRow *row) {
     returning->found = Guard([&] {
       const Cell *cells = objects->reader->Next();
       if (!IsCreated(returning, *row, cells)) return false;
-      Keep(objects, cells);
+      FoundRow found;
+      Keep(cells, objects->columns.size(), &found);
+      TakeFound(&found, objects);
       return true;
     });
   }

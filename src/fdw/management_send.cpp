@@ -19,7 +19,7 @@ void Send(const ManagementObjects *management, CallObjects *objects) {
     Request request = management->caller.prototype;
     FillCall(&request, *call.operation, call.arguments);
     if (call.body.has_value()) {
-      SetCallBody(&request, *call.body, call.secret);
+      SetCallBody(&request, *call.body, call.secrets, call.secret);
       request.headers.back().second = call.content_type;
     }
     objects->transfer = management->caller.Begin(*call.operation, call.arguments, std::move(request));

@@ -9,6 +9,11 @@ namespace supabase::pg {
 
 // One call that changes something, with its answer. Made by Own.
 struct CallObjects {
+  CallObjects() = default;
+  CallObjects(const CallObjects &) = delete;
+  ~CallObjects() {
+    if (call.body.has_value()) explicit_bzero(call.body->data(), call.body->size());
+  }
   WriteCall call;
   std::unique_ptr<Transfer> transfer;
   std::unique_ptr<ManagementAnswer> answer;  // null: there was no body

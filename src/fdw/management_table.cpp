@@ -70,7 +70,7 @@ void CheckSecretColumn(const ApiRelation *relation, AttrNumber attno, Oid role) 
   ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
                   errmsg("permission denied for column \"%s\" of foreign table \"%s\"", name, relation->name),
                   errdetail("The column shows secrets. A privilege on the whole table does not include it."),
-                  errhint("Leave it out, or have it granted: GRANT SELECT (%s) ON %s TO ….", quote_identifier(name),
+                  errhint("Leave it out, or have it granted: GRANT SELECT (%s) ON %s TO ...", quote_identifier(name),
                           quote_identifier(relation->name))));
 }
 

@@ -228,7 +228,7 @@ void TraceAnswers(Reader *reader) {
 // Goes on to the next page if it is there: see Reader::Next.
 Reader::Step TryNextPage(ForeignScanState *node, ScanState *state) {
   Reader *reader = state->objects->reader.get();
-  PumpAndRenew(state->session);
+  PumpAndRenew(state->session, reader);
   Reader::Step const step = Guard([&] { return reader->Next(); });
   TraceAnswers(reader);
   if (step == Reader::Step::kRefused) Refused(node, state);
@@ -255,7 +255,7 @@ Reader::Step NextPage(ForeignScanState *node, ScanState *state) {
 // Keeps the network going while rows are consumed. Half of the first page: the query wants more than a little.
 void LookAhead(ScanState *state, Reader *reader) {
   if (state->row % kPumpRows != 0) return;
-  PumpAndRenew(state->session);
+  PumpAndRenew(state->session, reader);
   if (reader->counters().pages == 1 && state->row < reader->page().rows() / 2) return;
   Guard([&] { reader->LookAhead(); });
   TraceAnswers(reader);

@@ -88,7 +88,7 @@ void Account(WriteState *state) {
 Writer::Step WaitForAnswer(WriteState *state, bool wait) {
   Writer *writer = state->objects->writer.get();
   for (;;) {
-    PumpAndRenew(state->session);
+    PumpAndRenew(state->session, writer);
     Writer::Step const step = Guard([&] { return writer->Next(); });
     if (step != Writer::Step::kWait || !wait) return step;
     instr_time start, end;

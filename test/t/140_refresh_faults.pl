@@ -104,8 +104,12 @@ sub serve {
   my $n = 0;
   if (($bearer // '') =~ /^[^.]*\.([^.]*)\./) { require MIME::Base64; ($n) = MIME::Base64::decode_base64url($1) =~ /"n":(\d+)/ }
   $n = $1 if ($bearer // '') =~ /^opaque-(\d+)$/;
-  my $good = $n == $number && $mode !~ /refuse/;
+  my $good = $n == $number && $mode !~ /refuse/ && ($mode !~ /late/ || $count == 1);
   my $headers = ['Content-Type: application/json', $good ? () : 'WWW-Authenticate: Bearer error="invalid_token"'];
+  if ($good && $request->{target} =~ m{^/rest/v1/many\?}) {
+    print $client Door::answer(status => 206, headers => [@$headers, 'Content-Range: 0-999/5000'], body => '[' . join(',', map { qq({"c0":$_}) } 1 .. 1000) . ']');
+    return 1;
+  }
   print $client Door::answer(status => $good ? 200 : 401, headers => $headers, body => $good ? qq(["$request->{method}"]) : '{"code":"PGRST301","message":"JWT expired"}');
   return 1;
 }
@@ -424,6 +428,43 @@ for my $method ('GET', 'POST', 'PATCH', 'DELETE') {
   $session->run(q{SELECT supabase_request('api', 'POST', '/x', body => '{"a":1}')});
   is($session->state, '28000', 'the next statement: again');
   is(scalar(() = $door->received =~ m{POST /auth/v1/token}g), 1, 'without another refresh so soon');
+}
+
+# --- two cursors: the error of one credential is not the other's -------------------------------------------------------
+{
+  my $shop = $stack->env('URL_HTTP');
+  $watch->value(<<SQL);
+CREATE SERVER shop FOREIGN DATA WRAPPER supabase_fdw OPTIONS (url '$shop');
+CREATE USER MAPPING FOR postgres SERVER shop OPTIONS (api_key '@{[$stack->env('PUBLISHABLE_KEY')]}', login 'alice');
+CREATE FOREIGN TABLE events (id int OPTIONS (key 'true'), kind text) SERVER shop;
+CREATE FOREIGN TABLE many (id int OPTIONS (key 'true')) SERVER api;
+SELECT user_id FROM supabase_sign_in('shop', '@{[$stack->env('ALICE_EMAIL')]}', '@{[$stack->env('ALICE_PASSWORD')]}', save_as => 'alice');
+SELECT supabase_clear_auth();
+SQL
+  sign_in();
+  $watch->value(q{UPDATE supabase_fdw.logins SET refreshed_at = now() - interval '1 hour', expires_at = now() + interval '10 hours'});
+  # the first page is answered, the next one refused, and so is the refresh
+  $door->play('strict none grant late');
+  my $session = $stack->session($database);
+  my $rows = sub { my ($statement) = @_; $session->run($statement); return scalar(my @lines = split /\n/, $session->output) };
+  $session->value('BEGIN; DECLARE good CURSOR FOR SELECT id FROM events WHERE id <= 5000; DECLARE bad CURSOR FOR SELECT id FROM many');
+  is($rows->('FETCH 10 FROM good'), 10, 'two cursors: rows of one');
+  # nobody looks for the answer after the last of these rows
+  is($rows->('FETCH 520 FROM bad'), 520, '... and of the other, which asks for its next page');
+  ok(Stack::wait_until(30, sub { $door->requests >= 2 }), '... a request that is under way');
+  $door->settle;
+  is($rows->('FETCH 2000 FROM good'), 2000, '... and is refused while the first one reads on');
+  is($session->state, '00000', '... which is nothing to that one') or diag($session->message);
+  is($refreshes->(), 0, '... nor its affair');
+  $session->value('SAVEPOINT s');
+  $session->run('FETCH ALL FROM bad');
+  is($session->state, '28000', 'whoever waits for it has the error');
+  like($session->message, qr/ERROR: +stored login "x" needs to be signed in again\nDETAIL: .*revoked by the user.*supabase_sign_in\('api'/s, '... that of its own login');
+  is($refreshes->(), 1, '... after one attempt');
+  $session->value('ROLLBACK TO s');
+  is($rows->('FETCH ALL FROM good'), 2990, 'the first one delivers all its rows');
+  $session->value('COMMIT');
+  $watch->value('DROP SERVER shop CASCADE');
 }
 
 # --- a user who only signed in for the session ------------------------------------------------------------------------

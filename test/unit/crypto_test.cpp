@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <openssl/err.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -230,6 +233,20 @@ TEST(Crypto, Base64IsStrict) {
     Secret decoded("of before");
     EXPECT_FALSE(DecodeBase64(text, &decoded)) << testing::PrintToString(text);
     EXPECT_TRUE(decoded.empty()) << testing::PrintToString(text);
+  }
+}
+
+TEST(MakePassword, IsStrongAndNeedsNoEncoding) {
+  std::set<std::string> made;
+  for (int i = 0; i < 200; ++i) {
+    const std::string password = MakePassword();
+    EXPECT_EQ(password.size(), 32U);
+    const auto any = [&](auto kind) {
+      return std::any_of(password.begin(), password.end(), [&](unsigned char c) { return kind(c) != 0; });
+    };
+    EXPECT_TRUE(any(isupper) && any(islower) && any(isdigit)) << password;
+    EXPECT_FALSE(any([](int c) { return isalnum(c) == 0; })) << password;
+    EXPECT_TRUE(made.insert(password).second);
   }
 }
 

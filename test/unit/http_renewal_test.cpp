@@ -65,9 +65,9 @@ class Api {
   Server server_;
 };
 
-// Until a transfer waits for another credential.
-bool AwaitRefusal(Session &session) {
-  return DriveUntil(session, [&] { return session.Refused() != nullptr; });
+// Until the transfer waits for another credential.
+bool AwaitRefusal(Session &session, const Transfer &transfer) {
+  return DriveUntil(session, [&] { return transfer.Refused() != nullptr; });
 }
 
 Response Finish(Session &session, Transfer &transfer) {
@@ -85,17 +85,17 @@ TEST(HttpRenewal, SendsGetAndPostAgainWithTheNewAuthorization) {
     Session session;
     const Request request = method == "GET" ? Get(api.url()) : Post(api.url(), "{\"a\":1}");
     const std::unique_ptr<Transfer> transfer = session.Send(With(request, "login", 1, "old"));
-    ASSERT_TRUE(AwaitRefusal(session));
+    ASSERT_TRUE(AwaitRefusal(session, *transfer));
     EXPECT_FALSE(transfer->done());
     EXPECT_FALSE(transfer->answered());
     EXPECT_EQ(session.active(), 1);
-    EXPECT_EQ(session.Refused()->renewal_id, "login");
-    EXPECT_EQ(session.Refused()->renewal_generation, 1);
+    EXPECT_EQ(transfer->Refused()->renewal_id, "login");
+    EXPECT_EQ(transfer->Refused()->renewal_generation, 1);
     session.Pump();
-    EXPECT_NE(session.Refused(), nullptr);  // it stays
+    EXPECT_NE(transfer->Refused(), nullptr);  // it stays
 
     session.Renew("login", 2, Bearer("new"));
-    EXPECT_EQ(session.Refused(), nullptr);
+    EXPECT_EQ(transfer->Refused(), nullptr);
     EXPECT_EQ(Finish(session, *transfer).body, "ok");
     EXPECT_FALSE(transfer->may_have_run());
     EXPECT_EQ(transfer->request().renewal_generation, 2);
@@ -110,7 +110,7 @@ TEST(HttpRenewal, SendsASecretBodyAndSendsItAgain) {
   Request request = Post(api.url(), "not this");
   request.secret_body = Secret(R"({"password":"x"})");
   const std::unique_ptr<Transfer> transfer = session.Send(With(request, "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   session.Renew("login", 2, Bearer("new"));
   EXPECT_EQ(Finish(session, *transfer).status, 200);
   EXPECT_EQ(api.seen(), (std::vector<std::string>{R"(POST old {"password":"x"})", R"(POST new {"password":"x"})"}));
@@ -120,7 +120,7 @@ TEST(HttpRenewal, LaterRequestsOfAnOlderGenerationGetTheNewerToken) {
   const Api api("new");
   Session session;
   const std::unique_ptr<Transfer> transfer = session.Send(With(Get(api.url()), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   session.Renew("login", 3, Bearer("new"));
   EXPECT_EQ(Finish(session, *transfer).status, 200);
   EXPECT_EQ(Fetch(session, With(Get(api.url()), "login", 1, "old")).status, 200);
@@ -128,10 +128,10 @@ TEST(HttpRenewal, LaterRequestsOfAnOlderGenerationGetTheNewerToken) {
   // Not those of another login, or without one, or that know better.
   EXPECT_EQ(Fetch(session, With(Get(api.url()), "", 0, "mine")).status, 401);
   const std::unique_ptr<Transfer> newer = session.Send(With(Get(api.url()), "login", 4, "newest"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *newer));
   session.GiveUp("login");
   const std::unique_ptr<Transfer> other = session.Send(With(Get(api.url()), "other", 1, "theirs"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *other));
   session.GiveUp("other");
   EXPECT_EQ(api.seen(), (std::vector<std::string>{"GET old ", "GET new ", "GET new ", "GET new ", "GET mine ",
                                                   "GET newest ", "GET theirs "}));
@@ -152,11 +152,11 @@ TEST(HttpRenewal, GivingUpLetsTheRefusalStand) {
     Session session;
     const Request request = method == "GET" ? Get(api.url()) : Post(api.url(), "{}");
     const std::unique_ptr<Transfer> transfer = session.Send(With(request, "login", 1, "old"));
-    ASSERT_TRUE(AwaitRefusal(session));
+    ASSERT_TRUE(AwaitRefusal(session, *transfer));
     session.GiveUp("another");
     EXPECT_FALSE(transfer->done());
     session.GiveUp("login");
-    EXPECT_EQ(session.Refused(), nullptr);
+    EXPECT_EQ(transfer->Refused(), nullptr);
     ASSERT_TRUE(transfer->done());
     EXPECT_TRUE(transfer->answered());
     EXPECT_FALSE(transfer->may_have_run());
@@ -171,10 +171,10 @@ TEST(HttpRenewal, ASecondRefusalIsFinal) {
   const Api api("none of these");
   Session session;
   const std::unique_ptr<Transfer> transfer = session.Send(With(Post(api.url(), "{}"), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   session.Renew("login", 2, Bearer("new"));
   EXPECT_EQ(Finish(session, *transfer).status, 401);
-  EXPECT_EQ(session.Refused(), nullptr);
+  EXPECT_EQ(transfer->Refused(), nullptr);
   EXPECT_EQ(api.seen(), (std::vector<std::string>{"POST old {}", "POST new {}"}));
 }
 
@@ -185,7 +185,7 @@ TEST(HttpRenewal, OnlyARefusedCredentialWaits) {
   Session session;
   EXPECT_EQ(Fetch(session, With(Get(server.url() + "/403"), "login", 1, "old")).status, 403);
   EXPECT_EQ(Fetch(session, With(Get(server.url()), "", 0, "old")).status, 401);
-  EXPECT_EQ(session.Refused(), nullptr);
+  EXPECT_EQ(session.active(), 0);
 }
 
 TEST(HttpRenewal, RenewsAllThatWaitForThisCredentialAndNoOther) {
@@ -194,20 +194,18 @@ TEST(HttpRenewal, RenewsAllThatWaitForThisCredentialAndNoOther) {
   std::vector<std::unique_ptr<Transfer>> transfers;
   for (const char *id : {"login", "other", "login"})
     transfers.push_back(session.Send(With(Get(api.url()), id, 1, "old")));
-  ASSERT_TRUE(DriveUntil(session, [&] { return api.seen().size() == 3 && session.Refused() != nullptr; }));
+  ASSERT_TRUE(DriveUntil(session, [&] { return transfers[0]->Refused() != nullptr; }));
   session.Renew("login", 2, Bearer("new"));
   // What was not refused yet asks once more.
   ASSERT_TRUE(DriveUntil(session, [&] {
-    if (const Request *refused = session.Refused(); refused != nullptr && refused->renewal_id == "login") {
-      session.Renew("login", 2, Bearer("new"));
-    }
+    if (transfers[2]->Refused() != nullptr) session.Renew("login", 2, Bearer("new"));
     return transfers[0]->done() && transfers[2]->done();
   }));
   EXPECT_EQ(transfers[0]->Result().status, 200);
   EXPECT_EQ(transfers[2]->Result().status, 200);
-  ASSERT_TRUE(AwaitRefusal(session));
-  EXPECT_EQ(session.Refused()->renewal_id, "other");
-  EXPECT_EQ(session.Refused()->secret_headers[1].second.Reveal(), "Bearer old");
+  ASSERT_TRUE(AwaitRefusal(session, *transfers[1]));
+  EXPECT_EQ(transfers[1]->Refused()->renewal_id, "other");
+  EXPECT_EQ(transfers[1]->Refused()->secret_headers[1].second.Reveal(), "Bearer old");
   EXPECT_FALSE(transfers[1]->done());
   session.GiveUp("other");
   EXPECT_EQ(transfers[1]->Result().status, 401);
@@ -218,7 +216,7 @@ TEST(HttpRenewal, ATransferOfTheSameGenerationKeepsWaiting) {
   const Api api("newest");
   Session session;
   const std::unique_ptr<Transfer> same = session.Send(With(Get(api.url()), "login", 2, "new"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *same));
   const std::unique_ptr<Transfer> old = session.Send(With(Get(api.url()), "login", 1, "old"));
   ASSERT_TRUE(DriveUntil(session, [&] {
     session.Renew("login", 2, Bearer("new"));
@@ -226,8 +224,8 @@ TEST(HttpRenewal, ATransferOfTheSameGenerationKeepsWaiting) {
   }));
   EXPECT_EQ(old->Result().status, 401);
   EXPECT_FALSE(same->done());
-  ASSERT_NE(session.Refused(), nullptr);
-  EXPECT_EQ(session.Refused()->renewal_generation, 2);
+  ASSERT_NE(same->Refused(), nullptr);
+  EXPECT_EQ(same->Refused()->renewal_generation, 2);
   session.Renew("login", 3, Bearer("newest"));
   EXPECT_EQ(Finish(session, *same).status, 200);
   EXPECT_EQ(api.seen(), (std::vector<std::string>{"GET new ", "GET old ", "GET new ", "GET newest "}));
@@ -238,9 +236,9 @@ TEST(HttpRenewal, AnOlderTokenLetsTheRefusalStand) {
   const Api api("none");
   Session session;
   const std::unique_ptr<Transfer> transfer = session.Send(With(Get(api.url()), "login", 5, "new"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   session.Renew("login", 4, Bearer("old"));
-  EXPECT_EQ(session.Refused(), nullptr);
+  EXPECT_EQ(transfer->Refused(), nullptr);
   ASSERT_TRUE(transfer->done());
   EXPECT_EQ(transfer->Result().status, 401);
   EXPECT_EQ(api.seen().size(), 1U);
@@ -268,7 +266,7 @@ TEST(HttpRenewal, RefusesAnAuthorizationThatWouldBeMoreThanAHeader) {
   const Api api("new");
   Session session;
   const std::unique_ptr<Transfer> transfer = session.Send(With(Get(api.url()), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   try {
     session.Renew("login", 2, Bearer("new\r\nX-Evil: 1"));
     ADD_FAILURE() << "taken";
@@ -277,7 +275,7 @@ TEST(HttpRenewal, RefusesAnAuthorizationThatWouldBeMoreThanAHeader) {
     EXPECT_EQ(std::string(error.detail()).find("Evil"), std::string::npos);
   }
   // Nothing has changed: it still waits, and later requests get nothing of it.
-  ASSERT_NE(session.Refused(), nullptr);
+  ASSERT_NE(transfer->Refused(), nullptr);
   session.Renew("login", 2, Bearer("new"));
   EXPECT_EQ(Finish(session, *transfer).status, 200);
   EXPECT_EQ(api.seen(), (std::vector<std::string>{"GET old ", "GET new "}));
@@ -287,9 +285,8 @@ TEST(HttpRenewal, ARefusedTransferMayBeDestroyed) {
   const Api api("new");
   Session session;
   std::unique_ptr<Transfer> transfer = session.Send(With(Get(api.url()), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   transfer.reset();
-  EXPECT_EQ(session.Refused(), nullptr);
   EXPECT_EQ(session.active(), 0);
   session.Renew("login", 2, Bearer("new"));
   session.GiveUp("login");
@@ -301,7 +298,7 @@ TEST(HttpRenewal, ARefusedTransferOutlivesItsSession) {
   const Api api("new");
   auto session = std::make_unique<Session>();
   const std::unique_ptr<Transfer> transfer = session->Send(With(Post(api.url(), "{}"), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(*session));
+  ASSERT_TRUE(AwaitRefusal(*session, *transfer));
   session.reset();
   EXPECT_TRUE(transfer->done());
   EXPECT_FALSE(transfer->may_have_run());
@@ -319,7 +316,7 @@ TEST(HttpRenewal, ALostAnswerAfterARenewalIsAnUnknownOutcome) {
   });
   Session session;
   const std::unique_ptr<Transfer> transfer = session.Send(With(Post(server.url(), "{}"), "login", 1, "old"));
-  ASSERT_TRUE(AwaitRefusal(session));
+  ASSERT_TRUE(AwaitRefusal(session, *transfer));
   session.Renew("login", 2, Bearer("new"));
   ASSERT_TRUE(DriveUntil(session, [&] { return transfer->done(); }));
   EXPECT_TRUE(transfer->may_have_run());
