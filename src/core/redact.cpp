@@ -93,7 +93,7 @@ Range NextSecret(std::string_view text, size_t at, bool literals) {
 bool TakesSecrets(std::string_view text) noexcept {
   for (size_t i = 0; i < text.size(); ++i) {
     char const c = Lower(text[i]);
-    if (c != 's' && c != 'a' && c != 'j') continue;
+    if (c != 's' && c != 'a' && c != 'd' && c != 'j') continue;
     for (std::string_view const word : kTakers) {
       size_t n = 0;
       while (n < word.size() && i + n < text.size() && Lower(text[i + n]) == word[n])

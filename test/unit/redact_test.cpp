@@ -42,6 +42,7 @@ TEST(Redact, FromTheFirstLiteralOnInAStatementThatTakesSecrets) {
 TEST(Redact, WhatTakesSecrets) {
   for (const char *text : {"select SUPABASE_SIGN_IN('x')", "call public.supabase_set_auth($1)",
                            "select supabase_oauth_create_app('a', 'b', 'c', 'd')", "supabase_oauth_exchange('c', 's')",
+                           "select supabase_management('v1-x', '{}', $1)", "UPDATE projects SET db_pass = 'x'",
                            "CREATE USER MAPPING FOR x SERVER y OPTIONS (api_key 'z')", "OPTIONS (SET jwt 'x')"}) {
     EXPECT_TRUE(TakesSecrets(text)) << text;
   }
