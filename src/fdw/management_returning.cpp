@@ -115,6 +115,27 @@ bool SameKey(const ApiTable &api, const ReturningObjects *objects, const Cell *c
   return true;
 }
 
+size_t LastKey(const ApiTable &api, const ReturningObjects *objects) {
+  size_t at = 0;
+  while (at + 1 < objects->columns.size() && api.columns[objects->columns[at]].name != api.key.back())
+    ++at;
+  return at;
+}
+
+// Whether a row has the values that were given to one whose key no answer tells.
+bool HasGiven(const ApiTable &api, const ApiRow &row, const ReturningObjects *objects, const Cell *cells) {
+  for (size_t i = 0; i < objects->columns.size(); ++i) {
+    const ApiColumn &column = api.columns[objects->columns[i]];
+    const auto &given = row[objects->columns[i]];
+    if (!column.insert || column.write_only || !column.hydrate.empty() || column.type == "jsonb" ||
+        column.type == "text[]" || !given.has_value() || given->null) {
+      continue;
+    }
+    if (Text(cells[i]) != given->text) return false;
+  }
+  return true;
+}
+
 void Keep(ReturningObjects *objects, const Cell *cells) {
   CellTexts texts;
   std::vector<Cell> kept;
@@ -136,17 +157,22 @@ void StartReader(const Returning *returning, const ReadTarget &target) {
   returning->objects->reader = std::make_unique<ManagementReader>(std::move(options));
 }
 
-// Reads the row again. One that is not there (yet) leaves NULLs.
-void ReadAgain(const Returning *returning) {
+// Reads the row again. One that is not there (yet) leaves NULLs. Where the key is not known, as of a migration, whose
+// version the remote sets and does not tell, it is the newest of those with the given values.
+void ReadAgain(const Returning *returning, const ApiRow *row) {
   ReturningObjects *objects = returning->objects;
   const ApiTable *api = returning->relation->api;
-  Guard([&] { StartReader(returning, TargetOf(*api, objects)); });
+  size_t const key = Guard([&] {
+    StartReader(returning, TargetOf(*api, objects));
+    return LastKey(*api, objects);
+  });
+  bool const keyed = objects->known[key];
   while (AwaitRow(returning->management->caller.session, objects->reader.get())) {
     bool const same = Guard([&] {
       const Cell *cells = objects->reader->Next();
-      if (!SameKey(*api, objects, cells)) return false;
-      Keep(objects, cells);
-      return true;
+      if (keyed ? !SameKey(*api, objects, cells) : !HasGiven(*api, *row, objects, cells)) return false;
+      if (keyed || !objects->known[key] || Text(objects->cells[key]) < Text(cells[key])) Keep(objects, cells);
+      return keyed;
     });
     if (same) break;
   }
@@ -183,11 +209,11 @@ bool IsCreated(const Returning *returning, const ApiRow &row, const Cell *cells)
   return compared;
 }
 
-// Columns that IsCreated looks at, beside those that are there.
+// Columns that IsCreated and HasGiven look at, beside those that are there.
 void AddIdentifying(const ApiTable &api, ReturningObjects *objects) {
   for (size_t i = 0; i < api.columns.size(); ++i) {
     const ApiColumn &column = api.columns[i];
-    const bool wanted = api.IsKey(column.name) || (column.insert_required && !column.write_only) ||
+    const bool wanted = api.IsKey(column.name) || (column.insert && !column.write_only) ||
                         column.name == "created_at" || column.name == "inserted_at" || column.name == api.parent_column;
     if (wanted && column.hydrate.empty() && !column.constant) objects->columns.push_back(i);
   }
@@ -238,7 +264,7 @@ void StoreReturning(Returning *returning, const CallObjects *sent, const ApiRow 
     if (!returning->found) TakeKnown(*api, *row, sent == nullptr ? nullptr : sent->answer.get(), objects);
     return AllKnown(objects);
   });
-  if (!all) ReadAgain(returning);
+  if (!all) ReadAgain(returning, row);
   returning->found = false;
   ExecMaterializeSlot(slot);
   slot_getallattrs(slot);
