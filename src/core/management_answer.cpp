@@ -214,7 +214,9 @@ void ManagementAnswer::Select(const std::string &path) {
   impl_->rows.clear();
   const Json *error = Member(&impl_->document, "error");
   impl_->Take(&impl_->document, nullptr, SplitPath(path), 0);
-  if (!path.empty() && impl_->rows.empty() && error != nullptr && !error->is_null()) {
+  // A row may have such a member, but not alone.
+  const bool no_row = path.empty() ? impl_->document.size() == 1 : impl_->rows.empty();
+  if (no_row && error != nullptr && !error->is_null()) {
     const Json *message = error->is_object() ? Member(error, "message") : error;
     throw Error(sqlstate::kInvalidParameterValue,
                 CleanText(message == nullptr ? Dump(*error) : PlainText(*message), kMaxMessageBytes), {}, {},

@@ -87,6 +87,7 @@ TEST(ManagementAnswer, AnErrorInsideASuccess) {
   EXPECT_STREQ(Thrown([] { Parsed(R"({"result":[],"error":{"code":5}})", "result[]"); }).what(), R"({"code":5})");
   EXPECT_EQ(Parsed(R"({"result":[],"error":null})", "result[]").rows(), 0U);
   EXPECT_EQ(Parsed(R"({"result":[{"n":1}],"error":"late"})", "result[]").rows(), 1U);
+  EXPECT_STREQ(Thrown([] { Parsed(R"({"error":{"message":"in place of a row"}})", ""); }).what(), "in place of a row");
   EXPECT_EQ(Parsed(R"({"error":"a column of the row","id":1})", "").rows(), 1U);
 }
 
