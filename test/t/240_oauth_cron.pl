@@ -2,8 +2,9 @@
 # the next hour and refresh tokens that end the grant when they are sent twice. Other jobs use the grants at the same
 # moment. CRON_DAYS: so many days; else 40 hours.
 #
-# A firing is a start of the server, for which '@reboot' stands in pg_cron, whose shortest interval is a minute (see
-# 150_cron). Before it an hour passes: the simulator's clock is put forward, and the times in the grants' rows are put back.
+# A firing is a start of the server, for which '@reboot' stands in pg_cron: its shortest interval is a minute (see
+# 150_cron), and its scheduler alone is not started again when it is terminated. Before each an hour passes: the
+# simulator's clock is put forward, and the times in the grants' rows are put back.
 use strict;
 use warnings;
 use FindBin;
