@@ -5,6 +5,8 @@
 #include <string>
 
 #include "core/http.hpp"
+#include "core/reader.hpp"
+#include "core/writer.hpp"
 
 #include "fdw/auth.hpp"
 #include "fdw/bridge.hpp"
@@ -205,6 +207,16 @@ void Renew(Session *session, Renewal *renewal, int64_t generation) {
   Guard([&] { session->Renew(renewal->id, fresh->generation, Secret::Join("Bearer ", renewal->token.Reveal())); });
 }
 
+template <typename Awaited>
+void RenewFor(Session *session, const Awaited *awaited) {
+  session->Pump();
+  for (const Request *refused = awaited->Refused(); refused != nullptr; refused = awaited->Refused()) {
+    auto *renewal = Own<Renewal>(CurrentMemoryContext);
+    Guard([&] { renewal->id = refused->renewal_id; });
+    Renew(session, renewal, refused->renewal_generation);
+  }
+}
+
 }  // namespace
 
 StoredCredential *EnsureFresh(StoredCredential *stored, Oid role, int64_t refused) {
@@ -297,10 +309,16 @@ void LoginToken(const Server *server, StoredCredential *stored, Secret *token) {
   OpenAccessToken(EnsureFresh(stored, GetUserId(), 0), token);
 }
 
-void RenewRefused(Session *session, const Request *refused) {
-  auto *renewal = Own<Renewal>(CurrentMemoryContext);
-  Guard([&] { renewal->id = refused->renewal_id; });
-  Renew(session, renewal, refused->renewal_generation);
+void PumpAndRenew(Session *session, const Transfer *awaited) {
+  RenewFor(session, awaited);
+}
+
+void PumpAndRenew(Session *session, const Reader *awaited) {
+  RenewFor(session, awaited);
+}
+
+void PumpAndRenew(Session *session, const Writer *awaited) {
+  RenewFor(session, awaited);
 }
 
 }  // namespace supabase::pg

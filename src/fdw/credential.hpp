@@ -1,9 +1,14 @@
 #pragma once
 
-#include "core/http.hpp"
-
 #include "fdw/credential_store.hpp"
 #include "fdw/option.hpp"
+
+namespace supabase {
+class Reader;
+class Session;
+class Transfer;
+class Writer;
+}  // namespace supabase
 
 namespace supabase::pg {
 
@@ -35,18 +40,11 @@ bool TryOr(void (*action)(void *), void *argument);
 // Wipes the decrypted access tokens that this backend keeps; the next request decrypts again.
 void ForgetAccessTokens();
 
-// Gives the refused request a newer token of its stored credential, or lets the refusal stand. Raises what EnsureFresh
-// raises.
-void RenewRefused(Session *session, const Request *refused);
-
-// Moves the session's transfers on. In place of Session::Pump wherever PostgreSQL waits for an answer. `awaited` (a
-// Transfer, a Reader or a Writer) is what the statement waits for: only its stored credentials are renewed, because
-// what that raises is the statement's error. A refused transfer of another one waits until that is executed.
-template <typename Awaited>
-void PumpAndRenew(Session *session, const Awaited *awaited) {
-  session->Pump();
-  for (const Request *refused = awaited->Refused(); refused != nullptr; refused = awaited->Refused())
-    RenewRefused(session, refused);
-}
+// Moves the session's transfers on. In place of Session::Pump wherever PostgreSQL waits for an answer. `awaited` is
+// what the statement waits for: a stored credential that was refused is renewed for this alone, because what that
+// raises is the statement's error. A refused transfer of another statement waits until that is executed.
+void PumpAndRenew(Session *session, const Transfer *awaited);
+void PumpAndRenew(Session *session, const Reader *awaited);
+void PumpAndRenew(Session *session, const Writer *awaited);
 
 }  // namespace supabase::pg

@@ -93,10 +93,16 @@ function project(simulator, method, body, query, [ref]) {
   return { ref, status: one.status, name: one.name, organization_slug: one.organization };
 }
 
+function browser({ settings, identity }, method, body) {
+  known(body, ['user']);
+  if (body.user !== undefined) settings.browser_user = identity.users.has(body.user) ? body.user : refuse(404, 'no such user');
+  return { user: settings.browser_user };
+}
+
 const setting = (pick) => (simulator, method, body) => assign(pick(simulator), body);
 
 const controls = {
-  clock, requests, fault, rate, grants, apps, tokens, project,
+  clock, requests, fault, rate, grants, apps, tokens, browser, project,
   reset: (simulator, method, body) => {
     known(body, ['organizations', 'projects']);
     return simulator.reset(body);

@@ -26,7 +26,7 @@ import { authorization } from './handlers/authorize.mjs';
 
 class Simulator {
   constructor(settings) {
-    this.settings = { browser_user: 'ada', check_answers: false, ...settings };
+    this.settings = { check_answers: false, ...settings };
     this.database = settings.database;
     this.description = new Description();
     this.handlers = { ...projects, ...secrets, ...config, ...services, ...platform, ...database, ...authorization };
@@ -40,6 +40,7 @@ class Simulator {
   }
 
   reset(options) {
+    this.settings.browser_user = 'ada';
     this.clock.reset();
     this.audit.clear();
     this.faults.clear();
