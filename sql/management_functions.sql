@@ -2,6 +2,7 @@
 \getenv url STACK_MANAGEMENT_URL
 \getenv token STACK_MANAGEMENT_TOKEN
 \set ref cbspsbynmcmwnceeeadq
+\! curl -fsS -o /dev/null -X POST -H 'Content-Type: application/json' -d '{}' "$STACK_MANAGEMENT_URL/_sim/reset"
 
 -- without a server of that type, with one, with two
 SELECT supabase_management('v1-get-profile');
