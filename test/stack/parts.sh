@@ -359,5 +359,5 @@ start_contract() {
   link_tree "$from" "$DIR/contract/node_modules"
   launch contract "$NODE" "$DIR/contract/node_modules/@stoplight/prism-cli/dist/index.js" proxy --errors -h 127.0.0.1 \
     -p "$CONTRACT_PORT" "$DIR/management/openapi.json" "http://127.0.0.1:$MANAGEMENT_PORT"
-  wait_for contract 60 curl -s -m 5 -o /dev/null "http://127.0.0.1:$CONTRACT_PORT/"
+  wait_for contract 180 curl -s -m 5 -o /dev/null "http://127.0.0.1:$CONTRACT_PORT/"
 }
