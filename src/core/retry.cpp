@@ -16,6 +16,8 @@ constexpr int64_t kMaxRetryAfterSeconds = 60;
 // A server that says "at once" to everybody would be hit by everybody at once.
 constexpr int64_t kZeroRetryAfterMs = 50;
 constexpr int64_t kZeroRetryAfterSpreadMs = 150;
+// Likewise one that names a time: not all come back in the same moment, and none before it.
+constexpr int64_t kRetryAfterSpreadMs = 500;
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -105,7 +107,8 @@ int64_t RetryDelay(const Attempt &attempt, double random, int64_t now) {
   if (!SurelyNotExecuted(attempt) && !(attempt.idempotent && MayPassByItself(attempt))) return -1;
 
   if (const std::optional<int64_t> seconds = ParseRetryAfter(attempt.retry_after, now)) {
-    return *seconds > 0 ? *seconds * 1000 : kZeroRetryAfterMs + Scaled(random, kZeroRetryAfterSpreadMs);
+    return *seconds > 0 ? *seconds * 1000 + Scaled(random, kRetryAfterSpreadMs)
+                        : kZeroRetryAfterMs + Scaled(random, kZeroRetryAfterSpreadMs);
   }
   const int doublings = std::clamp(attempt.number, 0, kMaxDoublings);
   return Scaled(random, std::min(kMaxBackoffMs, kFirstBackoffMs << doublings));

@@ -28,9 +28,9 @@ bool SurelyNotExecuted(const Attempt &attempt);
 // Tried again for GET and HEAD only: any other network failure, 502, 503, 504, Cloudflare's 520 to 524, and PGRST001,
 // which PostgREST also gives when the database connection broke while the statement ran.
 //
-// Back-off with full jitter: random(0, min(5 s, 100 ms * 2^n)). Retry-After takes its place and is capped at 60 s; a
-// Retry-After of 0 still waits 50 to 200 ms. `random` is uniform in [0, 1). `now` is Unix time in seconds, for a
-// Retry-After given as an HTTP date.
+// Back-off with full jitter: random(0, min(5 s, 100 ms * 2^n)). Retry-After takes its place, is capped at 60 s and
+// gets up to half a second more; a Retry-After of 0 still waits 50 to 200 ms. `random` is uniform in [0, 1). `now` is
+// Unix time in seconds, for a Retry-After given as an HTTP date.
 int64_t RetryDelay(const Attempt &attempt, double random, int64_t now);
 
 }  // namespace supabase
