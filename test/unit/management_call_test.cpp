@@ -85,10 +85,15 @@ TEST(ManagementCall, HeadersOfParametersAndOfTheAnswer) {
 }
 
 TEST(ManagementCall, BodiesWithSecretsAreApart) {
-  Request open, secret;
-  SetCallBody(&open, "{}", false);
+  Request open, secret, partly;
+  SetCallBody(&open, "{}", {}, false);
   EXPECT_EQ(open.body, "{}");
-  SetCallBody(&secret, R"({"password":"p"})", true);
+  // Only the secret in it is hidden in messages.
+  SetCallBody(&partly, R"({"name":"n","password":"p"})", {Secret("p")}, false);
+  EXPECT_TRUE(partly.body.empty());
+  EXPECT_EQ(partly.body_secrets.size(), 1U);
+  SetCallBody(&secret, R"({"password":"p"})", {}, true);
+  EXPECT_TRUE(secret.body_secrets.empty());
   EXPECT_TRUE(secret.body.empty());
   EXPECT_EQ(secret.secret_body.Reveal(), R"({"password":"p"})");
   EXPECT_EQ(secret.headers, open.headers);

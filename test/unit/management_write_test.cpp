@@ -89,8 +89,8 @@ TEST(ManagementUpdate, ACallForEachOperation) {
   ASSERT_EQ(calls.size(), 2U);
   EXPECT_EQ(Shown(calls[0]), R"(PATCH /v1/projects/{ref} ref=p {"name":"n"})");
   EXPECT_EQ(Shown(calls[1]), R"(PATCH /v1/projects/{ref}/database/password ref=p {"password":"longpassword"})");
-  EXPECT_FALSE(calls[0].secret);
-  EXPECT_TRUE(calls[1].secret);
+  EXPECT_TRUE(calls[0].secrets.empty());
+  EXPECT_FALSE(calls[1].secrets.empty());
 }
 
 TEST(ManagementUpdate, WithAll) {
@@ -140,7 +140,7 @@ TEST(ManagementUpdate, WithItsKey) {
   const std::vector<WriteCall> calls =
       Update("secrets", {{"project_ref", "p"}, {"name", "A"}, {"value", "v"}, {"digest", "00"}}, {"value"});
   EXPECT_EQ(Only(calls), R"(POST /v1/projects/{ref}/secrets ref=p [{"name":"A","value":"v"}])");
-  EXPECT_TRUE(calls[0].secret);
+  EXPECT_FALSE(calls[0].secrets.empty());
 }
 
 TEST(ManagementUpdate, ByParameters) {
@@ -172,7 +172,7 @@ TEST(ManagementInsert, OneRow) {
       {{{"organization_slug", "acme"}, {"name", "n"}, {"region", "eu-west-1"}, {"db_pass", "p"}, {"ref", nullptr}}});
   EXPECT_EQ(Only(calls), R"(POST /v1/projects {"organization_slug":"acme","name":"n",)"
                          R"("region_selection":{"code":"eu-west-1","type":"specific"},"db_pass":"p"})");
-  EXPECT_TRUE(calls[0].secret);
+  EXPECT_FALSE(calls[0].secrets.empty());
   EXPECT_EQ(calls[0].content_type, "application/json");
   EXPECT_EQ(InsertBatch(Table("projects")), 1U);
   EXPECT_EQ(
@@ -200,7 +200,7 @@ TEST(ManagementInsert, ArraysByParent) {
   EXPECT_EQ(Shown(calls[0]),
             R"(POST /v1/projects/{ref}/secrets ref=p [{"name":"A","value":"1"},{"name":"C","value":"3"}])");
   EXPECT_EQ(Shown(calls[1]), R"(POST /v1/projects/{ref}/secrets ref=q [{"name":"B","value":"2"}])");
-  EXPECT_TRUE(calls[0].secret);
+  EXPECT_FALSE(calls[0].secrets.empty());
   EXPECT_GT(InsertBatch(Table("secrets")), 1U);
 }
 
