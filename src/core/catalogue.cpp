@@ -28,6 +28,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
+// The one whose member is that text; null when there is none.
+template <typename T>
+const T *FindBy(const std::vector<T> &list, std::string T::*member, std::string_view text) {
+  for (const T &item : list) {
+    if (item.*member == text) return &item;
+  }
+  return nullptr;
+}
+
 std::string Text(const Json &object, const char *name, const char *otherwise = "") {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string(otherwise);
@@ -196,7 +205,9 @@ TableOperation ReadTableOperation(const std::string &name, const Json &json, con
   read.body = Text(json, "body");
   read.column = Text(json, "column");
   read.path = Text(json, "path");
+  read.file_name = Text(json, "file_name");
   read.scalar = Text(json, "scalar");
+  read.query = Texts(json, "query");
   read.with = Texts(json, "with");
   read.drop_null = Flag(json, "drop_null");
   read.constants = Constants(json, "const");
@@ -302,31 +313,21 @@ void Check(const ApiTable &table) {
 }  // namespace
 
 const ApiParameter *ApiOperation::FindParameter(std::string_view name) const {
-  for (const ApiParameter &parameter : parameters) {
-    if (parameter.name == name) return &parameter;
-  }
-  return nullptr;
+  return FindBy(parameters, &ApiParameter::name, name);
 }
 
 const TableOperation *ApiTable::Find(std::string_view operation) const {
-  for (const TableOperation &candidate : operations) {
-    if (candidate.name == operation) return &candidate;
-  }
-  return nullptr;
+  return FindBy(operations, &TableOperation::name, operation);
 }
 
 int ApiTable::FindColumn(std::string_view column) const {
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].name == column) return static_cast<int>(i);
-  }
-  return -1;
+  const ApiColumn *found = FindBy(columns, &ApiColumn::name, column);
+  return found == nullptr ? -1 : static_cast<int>(found - columns.data());
 }
 
 int ApiTable::ColumnOfParameter(std::string_view parameter) const {
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].parameter == parameter) return static_cast<int>(i);
-  }
-  return -1;
+  const ApiColumn *found = FindBy(columns, &ApiColumn::parameter, parameter);
+  return found == nullptr ? -1 : static_cast<int>(found - columns.data());
 }
 
 bool ApiTable::IsKey(std::string_view column) const {
@@ -368,17 +369,11 @@ const Catalogue &Catalogue::Get() {
 }
 
 const ApiOperation *Catalogue::FindOperation(std::string_view id) const {
-  for (const ApiOperation &operation : operations) {
-    if (operation.id == id) return &operation;
-  }
-  return nullptr;
+  return FindBy(operations, &ApiOperation::id, id);
 }
 
 const ApiTable *Catalogue::FindTable(std::string_view name) const {
-  for (const ApiTable &table : tables) {
-    if (table.name == name) return &table;
-  }
-  return nullptr;
+  return FindBy(tables, &ApiTable::name, name);
 }
 
 }  // namespace supabase

@@ -83,11 +83,13 @@ struct TableOperation {
   const ApiOperation *operation = nullptr;
   std::string rows;  // where in the answer the rows are: "[]", "keys[]", "projects[].databases[]", "" for the answer
   std::string body;  // form of the body: "" object, "array", "names", "list", "families", "query", "multipart", "none"
-  std::string column;             // of "names" and "list"
-  std::string path;               // of "list" and "families"
-  std::string scalar;             // the column that the rows of the answer are, where they are no objects
-  std::string fallback;           // the operation to use when this one is refused
-  std::vector<std::string> with;  // columns whose present values go along, or "all", or "group"
+  std::string column;              // of "names" and "list"
+  std::string path;                // of "list" and "families"
+  std::string file_name;           // of "multipart": the column with the name of the file that `column` is
+  std::string scalar;              // the column that the rows of the answer are, where they are no objects
+  std::string fallback;            // the operation to use when this one is refused
+  std::vector<std::string> query;  // columns that go as query parameters of their name
+  std::vector<std::string> with;   // columns whose present values go along, or "all", or "group"
   bool drop_null = false;
   std::vector<std::pair<std::string, std::string>> constants;  // members of the body
   std::vector<std::pair<std::string, std::string>> paths;      // in the body, where they differ from the column's own

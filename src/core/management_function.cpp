@@ -64,45 +64,25 @@ void CheckNotOAuth(const ApiOperation &operation) {
 
 // ---- Bodies ----
 
-// As a header's value in quotes.
-std::string FileName(const std::string &path) {
-  std::string name;
-  for (const char c : path)
-    name += c == '"' || static_cast<unsigned char>(c) < 32 ? '_' : c;
-  return name;
+Error BadFiles(const ApiOperation &operation, const std::string &detail) {
+  return Invalid("invalid value for body member \"files\" of operation \"" + operation.id + "\"", detail);
 }
 
-void AppendPart(std::string *body, const std::string &boundary, const std::string &disposition,
-                const std::string &content) {
-  body->append("--").append(boundary).append("\r\nContent-Disposition: form-data; ").append(disposition);
-  body->append("\r\n\r\n").append(content).append("\r\n");
-}
-
-// "metadata" and "files" as RFC 7578 has them. What is left to check of the body is returned.
-std::string SetForm(const ApiOperation &operation, std::string_view text, WriteCall *call) {
+// "metadata" and "files" as a form. What is left to check of the body is returned.
+std::string TakeForm(const ApiOperation &operation, std::string_view text, WriteCall *call) {
   Json given = Json::parse(text, nullptr, false);
   if (!given.is_object()) return std::string(text);
   const Json files = given.contains("files") ? given["files"] : Json::object();
   given.erase("files");
-  const std::string boundary = "supabase_fdw_" + Hex(RandomBytes(16));
-  std::string body;
-  AppendPart(&body, boundary, "name=\"metadata\"\r\nContent-Type: application/json",
-             given.value("metadata", Json::object()).dump());
-  if (!files.is_object()) {
-    throw Invalid("invalid value for body member \"files\" of operation \"" + operation.id + "\"",
-                  "It must be a JSON object of paths and contents.");
-  }
+  if (!files.is_object()) throw BadFiles(operation, "It must be a JSON object of paths and contents.");
+  std::vector<FormFile> list;
   for (const auto &[path, content] : files.items()) {
     if (!content.is_string()) {
-      throw Invalid("invalid value for body member \"files\" of operation \"" + operation.id + "\"",
-                    "The content of file \"" + CleanText(path, kIdentifierBytes) + "\" must be a string.");
+      throw BadFiles(operation, "The content of file \"" + CleanText(path, kIdentifierBytes) + "\" must be a string.");
     }
-    AppendPart(&body, boundary,
-               "name=\"file\"; filename=\"" + FileName(path) + "\"\r\nContent-Type: application/octet-stream",
-               content.get<std::string>());
+    list.push_back({path, content.get<std::string>()});
   }
-  call->body = body + "--" + boundary + "--\r\n";
-  call->content_type = "multipart/form-data; boundary=" + boundary;
+  SetForm(given.value("metadata", Json::object()).dump(), list, call);
   return given.dump();
 }
 
@@ -125,7 +105,7 @@ WriteCall BuildCall(const ApiOperation &operation, std::string_view parameters, 
   call.operation = &operation;
   call.secret = true;  // nobody says which member of a body is one
   if (operation.body.form == "multipart" && !body.empty()) {
-    call.arguments = CheckCall(operation, parameters, SetForm(operation, body, &call));
+    call.arguments = CheckCall(operation, parameters, TakeForm(operation, body, &call));
     return call;
   }
   call.arguments = CheckCall(operation, parameters, body);

@@ -122,15 +122,20 @@ void PutConstants(const TableOperation &operation, Json *body) {
     Put(body, path, Json::parse(json));
 }
 
-// Parameters that columns give: by the column's own, or by a column of the same name.
-CallArguments Arguments(const ApiTable &table, const ApiOperation &operation, const ApiRow &row) {
+// The column that gives a parameter; -1 when there is none.
+int ColumnFor(const ApiTable &table, const TableOperation &operation, const ApiParameter &parameter) {
+  const auto &query = operation.query;
+  if (std::find(query.begin(), query.end(), parameter.name) != query.end()) return table.FindColumn(parameter.name);
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    if (table.columns[i].header == parameter.name) return static_cast<int>(i);
+  }
+  return table.ColumnOfParameter(parameter.name);
+}
+
+CallArguments Arguments(const ApiTable &table, const TableOperation &operation, const ApiRow &row) {
   CallArguments arguments;
-  for (const ApiParameter &parameter : operation.parameters) {
-    int column = table.ColumnOfParameter(parameter.name);
-    if (column < 0) column = table.FindColumn(parameter.name);
-    for (size_t i = 0; i < table.columns.size(); ++i) {
-      if (table.columns[i].header == parameter.name) column = static_cast<int>(i);
-    }
+  for (const ApiParameter &parameter : operation.operation->parameters) {
+    const int column = ColumnFor(table, operation, parameter);
     if (column < 0 || !Given(row, static_cast<size_t>(column))) continue;
     const auto index = static_cast<size_t>(column);
     arguments.emplace_back(parameter.name, ToText(table.columns[index], *row[index]));
@@ -138,18 +143,17 @@ CallArguments Arguments(const ApiTable &table, const ApiOperation &operation, co
   return arguments;
 }
 
-// A body as RFC 7578 has it: part "metadata" as JSON, part "file" with the source.
-void SetMultipart(const Json &metadata, const std::string &file_name, const std::string &file, WriteCall *call) {
-  const std::string boundary = "supabase_fdw-" + Hex(RandomBytes(16));
+// A file's name as a header's value in quotes.
+std::string FileName(const std::string &path) {
   std::string name;
-  for (const char c : file_name)
-    name += c == '"' || c == '\r' || c == '\n' ? '_' : c;
-  call->content_type = "multipart/form-data; boundary=" + boundary;
-  call->body = "--" + boundary +
-               "\r\nContent-Disposition: form-data; name=\"metadata\"\r\nContent-Type: application/json\r\n\r\n" +
-               metadata.dump() + "\r\n--" + boundary +
-               "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"" + name +
-               "\"\r\nContent-Type: application/typescript\r\n\r\n" + file + "\r\n--" + boundary + "--\r\n";
+  for (const char c : path)
+    name += c == '"' || static_cast<unsigned char>(c) < 32 ? '_' : c;
+  return name;
+}
+
+void AppendPart(const std::string &boundary, const std::string &head, const std::string &content, std::string *body) {
+  body->append("--").append(boundary).append("\r\nContent-Disposition: form-data; ").append(head);
+  body->append("\r\n\r\n").append(content).append("\r\n");
 }
 
 void AddSecrets(const ApiTable &table, const ApiRow &row, const std::vector<size_t> &columns, WriteCall *call) {
@@ -198,17 +202,20 @@ std::vector<std::vector<const ApiRow *>> ByParent(const ApiTable &table, const s
 
 // ---- INSERT ----
 
-bool IsPathKey(const ApiTable &table, const TableOperation &operation, size_t column) {
-  const std::string &name = table.columns[column].parameter;
-  const ApiParameter *parameter = name.empty() ? nullptr : operation.operation->FindParameter(name);
-  return parameter != nullptr;
+// Whether the column's value goes into the path or the query.
+bool IsParameter(const ApiTable &table, const TableOperation &operation, size_t column) {
+  const auto &parameters = operation.operation->parameters;
+  return std::any_of(parameters.begin(), parameters.end(), [&](const ApiParameter &parameter) {
+    return parameter.place != ApiParameter::Place::kHeader &&
+           ColumnFor(table, operation, parameter) == static_cast<int>(column);
+  });
 }
 
 std::vector<size_t> CheckInsert(const ApiTable &table, const TableOperation &operation, const ApiRow &row) {
   std::vector<size_t> sent;
   for (size_t i = 0; i < table.columns.size(); ++i) {
     const ApiColumn &column = table.columns[i];
-    const bool address = IsPathKey(table, operation, i);
+    const bool address = IsParameter(table, operation, i);
     const bool required = column.insert_required || (address && column.name == table.parent_column);
     if (!Given(row, i)) {
       if (!required) continue;
@@ -246,16 +253,14 @@ WriteCall InsertRow(const ApiTable &table, const TableOperation &operation, cons
   std::vector<size_t> sent = CheckInsert(table, operation, row);
   WriteCall call;
   call.operation = operation.operation;
-  call.arguments = Arguments(table, *operation.operation, row);
+  call.arguments = Arguments(table, operation, row);
   AddSecrets(table, row, sent, &call);
   if (operation.body == "multipart") {
-    const auto body = static_cast<size_t>(table.FindColumn("body")),
-               path = static_cast<size_t>(table.FindColumn("entrypoint_path"));
-    const auto address = [&](size_t column) {
-      return column == body || IsPathKey(table, operation, column) || table.columns[column].name == "slug";
-    };
-    sent.erase(std::remove_if(sent.begin(), sent.end(), address), sent.end());
-    SetMultipart(RowBody(table, operation, row, sent), row[path]->text, row[body]->text, &call);
+    const auto file = static_cast<size_t>(table.FindColumn(operation.column)),
+               name = static_cast<size_t>(table.FindColumn(operation.file_name));
+    const auto apart = [&](size_t column) { return column == file || IsParameter(table, operation, column); };
+    sent.erase(std::remove_if(sent.begin(), sent.end(), apart), sent.end());
+    SetForm(RowBody(table, operation, row, sent).dump(), {{row[name]->text, row[file]->text}}, &call);
   } else if (operation.operation->body.exists && operation.body != "none") {
     call.body = RowBody(table, operation, row, sent).dump();
   }
@@ -265,7 +270,7 @@ WriteCall InsertRow(const ApiTable &table, const TableOperation &operation, cons
 WriteCall InsertRows(const ApiTable &table, const TableOperation &operation, const std::vector<const ApiRow *> &rows) {
   WriteCall call;
   call.operation = operation.operation;
-  call.arguments = Arguments(table, *operation.operation, *rows.front());
+  call.arguments = Arguments(table, operation, *rows.front());
   Json list = Json::array();
   for (const ApiRow *row : rows) {
     const std::vector<size_t> sent = CheckInsert(table, operation, *row);
@@ -312,23 +317,28 @@ WriteCall UpdateBy(const ApiTable &table, const TableOperation &operation, const
   }
   WriteCall call;
   call.operation = operation.operation;
-  call.arguments = Arguments(table, *operation.operation, row);
+  call.arguments = Arguments(table, operation, row);
   AddSecrets(table, row, sent, &call);
-  if (operation.body == "query" || !operation.operation->body.exists) {
-    for (const size_t column : sent) {
-      if (!operation.operation->FindParameter(table.columns[column].name)) continue;
-      const auto same = [&](const auto &argument) { return argument.first == table.columns[column].name; };
-      call.arguments.erase(std::remove_if(call.arguments.begin(), call.arguments.end(), same), call.arguments.end());
-      call.arguments.emplace_back(table.columns[column].name, ToText(table.columns[column], *row[column]));
-    }
-    return call;
-  }
+  if (!operation.operation->body.exists) return call;
   const Json body = RowBody(table, operation, row, sent);
   call.body = operation.body == "array" ? Json::array({body}).dump() : body.dump();
   return call;
 }
 
 }  // namespace
+
+void SetForm(const std::string &metadata, const std::vector<FormFile> &files, WriteCall *call) {
+  const std::string boundary = "supabase_fdw-" + Hex(RandomBytes(16));
+  std::string body;
+  AppendPart(boundary, "name=\"metadata\"\r\nContent-Type: application/json", metadata, &body);
+  for (const FormFile &file : files) {
+    AppendPart(boundary,
+               "name=\"file\"; filename=\"" + FileName(file.name) + "\"\r\nContent-Type: application/octet-stream",
+               file.content, &body);
+  }
+  call->body = body + "--" + boundary + "--\r\n";
+  call->content_type = "multipart/form-data; boundary=" + boundary;
+}
 
 size_t InsertBatch(const ApiTable &table) {
   const TableOperation *operation = table.Find("insert");
@@ -376,7 +386,7 @@ std::vector<WriteCall> BuildDelete(const ApiTable &table, const std::vector<ApiR
   const auto add = [&](const std::vector<const ApiRow *> &group) {
     WriteCall call;
     call.operation = operation.operation;
-    call.arguments = Arguments(table, *operation.operation, *group.front());
+    call.arguments = Arguments(table, operation, *group.front());
     if (IsList(operation)) call.body = ListBody(table, operation, group).dump();
     calls.push_back(std::move(call));
   };

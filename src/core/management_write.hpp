@@ -29,6 +29,12 @@ struct WriteCall {
   bool secret = false;          // any text in the body may be one
 };
 
+// Makes the body a form with files (RFC 7578): a part "metadata", JSON, and a part "file" for each.
+struct FormFile {
+  std::string name, content;
+};
+void SetForm(const std::string &metadata, const std::vector<FormFile> &files, WriteCall *call);
+
 // INSERT of rows: one call for each, or one for all of one parent where the operation takes a list ("array",
 // "families"). Throws Error: 23502 for a column without a value that needs one, 0A000 for a value of a column that
 // cannot be given, 22023 for one that is not allowed.

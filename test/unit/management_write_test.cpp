@@ -83,6 +83,16 @@ TEST(ManagementUpdate, SendsOnlyWhatIsSet) {
             R"(PATCH /v1/projects/{ref}/api-keys/{id} ref=p id=i {"description":"d"})");
 }
 
+// The operation also takes what columns are called as query parameters, which nobody set.
+TEST(ManagementUpdate, SendsNothingBesideTheBody) {
+  EXPECT_EQ(Only(Update("edge_functions",
+                        {{"project_ref", "p"}, {"slug", "s"}, {"name", "n"}, {"verify_jwt", "f"}, {"ezbr_sha256", "x"}},
+                        {"verify_jwt"})),
+            R"(PATCH /v1/projects/{ref}/functions/{function_slug} ref=p function_slug=s {"verify_jwt":false})");
+  EXPECT_EQ(Only(Update("legacy_api_keys", {{"project_ref", "p"}, {"enabled", "f"}}, {"enabled"})),
+            "PUT /v1/projects/{ref}/api-keys/legacy ref=p enabled=false");
+}
+
 TEST(ManagementUpdate, ACallForEachOperation) {
   const std::vector<WriteCall> calls =
       Update("projects", {{"ref", "p"}, {"name", "n"}, {"db_pass", "longpassword"}}, {"db_pass", "name"});
@@ -228,7 +238,7 @@ TEST(ManagementInsert, Multipart) {
             mark + "\r\nContent-Disposition: form-data; name=\"metadata\"\r\nContent-Type: application/json\r\n\r\n" +
                 R"({"name":"Hello","verify_jwt":false,"entrypoint_path":"a\"\r\nb.ts"})" + "\r\n" + mark +
                 "\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a___b.ts\"\r\nContent-Type: "
-                "application/typescript\r\n\r\nDeno.serve();\n\r\n" +
+                "application/octet-stream\r\n\r\nDeno.serve();\n\r\n" +
                 mark + "--\r\n");
   // No source can hold the boundary of the next one.
   EXPECT_NE(Insert("edge_functions",
