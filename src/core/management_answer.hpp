@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalogue.hpp"
 #include "message.hpp"
@@ -41,6 +42,18 @@ class ManagementAnswer {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+// A row with what its cells point into. To be moved, not copied.
+struct ManagementRow {
+  CellTexts texts;
+  std::vector<Cell> cells;
+
+  ManagementRow() = default;
+  ManagementRow(const ManagementRow &) = delete;
+  ManagementRow &operator=(const ManagementRow &) = delete;
+  ManagementRow(ManagementRow &&) = default;
+  ManagementRow &operator=(ManagementRow &&) = default;
 };
 
 // A cell of plain text.

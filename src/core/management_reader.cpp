@@ -192,12 +192,11 @@ const Transfer *ManagementReader::Waiting() {
   return tasks_.front()->transfer.get();
 }
 
-const Cell *ManagementReader::Next() {
-  if (ready_.empty()) return nullptr;
-  current_ = std::move(ready_.front());
+ManagementRow ManagementReader::Next() {
+  ManagementRow row = std::move(ready_.front());
   ready_.pop_front();
   ++counters_.rows;
-  return current_->cells.data();
+  return row;
 }
 
 // ---- Taking answers ----
@@ -300,10 +299,10 @@ void ManagementReader::TakeSource(const Task &task, const ManagementAnswer &answ
   const ApiTable &table = *options_.table;
   const bool hydrated = task.operation->name == hydrate_;
   for (size_t row = 0; row < answer.rows(); ++row) {
-    auto made = std::make_unique<Row>();
+    ManagementRow made;
     for (const size_t column : options_.columns) {
       const bool later = !table.columns[column].hydrate.empty() && !hydrated;
-      made->cells.push_back(later ? Cell{} : ValueOf(task, answer, row, column, source, &made->texts));
+      made.cells.push_back(later ? Cell{} : ValueOf(task, answer, row, column, source, &made.texts));
     }
     if (hydrate_.empty() || hydrated) {
       ready_.push_back(std::move(made));
@@ -314,7 +313,7 @@ void ManagementReader::TakeSource(const Task &task, const ManagementAnswer &answ
     for (const ApiParameter &parameter : more->operation->operation->parameters) {
       const auto column = static_cast<size_t>(table.ColumnOfParameter(parameter.name));
       if (parameter.place != ApiParameter::Place::kPath || more->target.Find(column) != nullptr) continue;
-      more->target.bound.emplace_back(column, CellText(answer.Value(row, table, table.columns[column], &made->texts)));
+      more->target.bound.emplace_back(column, CellText(answer.Value(row, table, table.columns[column], &made.texts)));
     }
     more->row = std::move(made);
     next->push_back(std::move(more));
@@ -371,7 +370,7 @@ void ManagementReader::TakeHydrate(Task *task, ManagementAnswer *answer) {
   const ApiTable &table = *options_.table;
   for (size_t i = 0; i < options_.columns.size() && answer->rows() > 0; ++i) {
     const ApiColumn &column = table.columns[options_.columns[i]];
-    if (!column.hydrate.empty()) task->row->cells[i] = answer->Value(0, table, column, &task->row->texts);
+    if (!column.hydrate.empty()) task->row.cells[i] = answer->Value(0, table, column, &task->row.texts);
   }
   ready_.push_back(std::move(task->row));
 }

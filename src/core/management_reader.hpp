@@ -71,8 +71,8 @@ class ManagementReader {
   const Transfer *Waiting();
   // Takes the answer of that transfer. Throws Error.
   void Take();
-  // The next row, by the wanted columns; valid until the next call; null at the end, or when Waiting has something.
-  const Cell *Next();
+  // The next row, by the wanted columns; there must be one (HasRow).
+  ManagementRow Next();
 
   bool HasRow() const noexcept { return !ready_.empty(); }
 
@@ -81,10 +81,6 @@ class ManagementReader {
   const AnswerTrace &last() const noexcept { return last_; }
 
  private:
-  struct Row {
-    CellTexts texts;
-    std::vector<Cell> cells;
-  };
   struct Task {
     enum class Kind { kParents, kRows, kHydrate };
     Kind kind = Kind::kRows;
@@ -96,7 +92,7 @@ class ManagementReader {
     std::unique_ptr<Transfer> transfer;
     int64_t offset = 0;  // of the page
     std::string cursor;
-    std::unique_ptr<Row> row;  // to hydrate
+    ManagementRow row;  // to hydrate
   };
   using Tasks = std::vector<std::unique_ptr<Task>>;
 
@@ -117,8 +113,7 @@ class ManagementReader {
   Options options_;
   std::string hydrate_;  // the operation that some wanted column needs
   std::deque<std::unique_ptr<Task>> tasks_;
-  std::deque<std::unique_ptr<Row>> ready_;
-  std::unique_ptr<Row> current_;
+  std::deque<ManagementRow> ready_;
   std::vector<Skipped> skipped_;
   Counters counters_;
   AnswerTrace last_;

@@ -2,6 +2,7 @@
 
 #include "fdw/direct_modify.hpp"
 
+#include "fdw/acting_user.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/plan.hpp"
 

@@ -1,5 +1,6 @@
 #include "fdw/management_modify.hpp"
 
+#include "fdw/acting_user.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/fold.hpp"
@@ -61,20 +62,17 @@ const char *ValueText(Oid type, Datum value) {
   return ToUtf8(TextDatumGetCString(DirectFunctionCall1(array_to_json, value)));
 }
 
-void ReadRow(const ManagementModify *modify, TupleDesc desc, const Datum *values, const bool *isnull, ApiRow *row) {
+void ReadSlot(const ManagementModify *modify, TupleTableSlot *slot, ApiRow *row) {
   const ApiRelation *relation = modify->relation;
+  slot_getallattrs(slot);
   Guard([&] { row->assign(relation->api->columns.size(), std::nullopt); });
   for (int i = 0; i < relation->natts; i++) {
     if (relation->columns[i] < 0) continue;
-    const char *text = isnull[i] ? nullptr : ValueText(TupleDescAttr(desc, i)->atttypid, values[i]);
+    Oid const type = TupleDescAttr(slot->tts_tupleDescriptor, i)->atttypid;
+    const char *text = slot->tts_isnull[i] ? nullptr : ValueText(type, slot->tts_values[i]);
     auto const column = static_cast<size_t>(relation->columns[i]);
     Guard([&] { (*row)[column] = ApiValue{text == nullptr, text == nullptr ? "" : text}; });
   }
-}
-
-void ReadSlot(const ManagementModify *modify, TupleTableSlot *slot, ApiRow *row) {
-  slot_getallattrs(slot);
-  ReadRow(modify, slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull, row);
 }
 
 // ---- Sending ----
@@ -143,15 +141,6 @@ bool Has(const ApiTable *api, const char *operation) {
   return Guard([&] { return api->Find(operation) != nullptr; });
 }
 
-Oid ActingUser(const ResultRelInfo *info, EState *estate) {
-#if PG_VERSION_NUM >= 160000
-  return ExecGetResultRelCheckAsUser(const_cast<ResultRelInfo *>(info), estate);
-#else
-  RangeTblEntry *entry = exec_rt_fetch(info->ri_RangeTableIndex, estate);
-  return OidIsValid(entry->checkAsUser) ? entry->checkAsUser : GetUserId();
-#endif
-}
-
 void Begin(EState *estate, ResultRelInfo *info, CmdType operation, List *set, List *returning, Oid role) {
   auto *modify = static_cast<ManagementModify *>(palloc0(sizeof(ManagementModify)));
   info->ri_FdwState = modify;
@@ -205,14 +194,14 @@ void BeginManagementModify(ModifyTableState *state, ResultRelInfo *info, List *f
   if ((flags & EXEC_FLAG_EXPLAIN_ONLY) != 0) return;
   EState *estate = state->ps.state;
   Begin(estate, info, state->operation, static_cast<List *>(list_nth(fdw_private, kModifySet)),
-        static_cast<List *>(list_nth(fdw_private, kModifyReturning)), ActingUser(info, estate));
+        static_cast<List *>(list_nth(fdw_private, kModifyReturning)), WritingUser(estate, info));
   if (state->operation == CMD_INSERT) return;
   StateOf(info)->whole_row = ExecFindJunkAttributeInTlist(outerPlanState(state)->plan->targetlist, kWholeRow);
 }
 
 void BeginManagementInsert(ModifyTableState *state, ResultRelInfo *info) {
   EState *estate = state->ps.state;
-  Begin(estate, info, CMD_INSERT, NIL, NIL, GetUserId());
+  Begin(estate, info, CMD_INSERT, NIL, NIL, WritingUser(estate, info));
 }
 
 int ManagementBatchSize(ResultRelInfo *info) {

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "fdw/acting_user.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/fold.hpp"
@@ -19,12 +20,8 @@ namespace {
 // Targets of one scan; more would be many requests that nobody wants.
 constexpr int kMaxTargets = 10000;
 
-// A row that was read, for scans of the same targets again: a nested loop would use the rate limit up.
-struct KeptRow {
-  CellTexts texts;
-  std::vector<Cell> cells;
-};
-using KeptRows = std::vector<KeptRow>;
+// Rows that were read, for scans of the same targets again: a nested loop would use the rate limit up.
+using KeptRows = std::vector<ManagementRow>;
 
 struct ScanObjects {
   ManagementObjects management;
@@ -50,20 +47,6 @@ struct ManagementScan {
   bool started, complete;  // `complete`: all rows are kept
   size_t row;              // next of the kept ones
 };
-
-RangeTblEntry *TableEntry(ForeignScanState *node) {
-  auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
-  return exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state);
-}
-
-Oid ActingUser(ForeignScanState *node) {
-#if PG_VERSION_NUM >= 160000
-  Oid const user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
-#else
-  Oid const user = TableEntry(node)->checkAsUser;
-#endif
-  return OidIsValid(user) ? user : GetUserId();
-}
 
 // ---- Targets ----
 
@@ -208,25 +191,14 @@ void Start(ForeignScanState *node, ManagementScan *scan) {
   MemoryContextSwitchTo(old);
 }
 
-// Reads until there is a row that was not given out; false at the end. A copy stays: its cells point into its own
-// texts.
+// Reads until there is a row that was not given out; false at the end.
 bool ReadMore(ManagementScan *scan) {
   ScanObjects *objects = scan->objects;
   if (scan->complete || !AwaitRow(scan->session, objects->reader.get())) {
     scan->complete = true;
     return false;
   }
-  Guard([&] {
-    const Cell *cells = objects->reader->Next();
-    KeptRow &kept = objects->rows->emplace_back();
-    for (size_t i = 0; i < objects->columns.size(); i++) {
-      Cell cell = cells[i];
-      if (cell.data != nullptr) {
-        cell.data = kept.texts.emplace_back(cell.data, cell.size).c_str();
-      }
-      kept.cells.push_back(cell);
-    }
-  });
+  Guard([&] { objects->rows->push_back(objects->reader->Next()); });
   return true;
 }
 
@@ -301,7 +273,7 @@ void BeginManagementScan(ForeignScanState *node, int flags) {
   EState *estate = node->ss.ps.state;
   auto *scan = static_cast<ManagementScan *>(palloc0(sizeof(ManagementScan)));
   node->fdw_state = scan;
-  scan->relation = UseApiRelation(TableEntry(node)->relid);
+  scan->relation = UseApiRelation(ScannedTable(node)->relid);
   scan->columns = static_cast<List *>(list_nth(plan->fdw_private, kManagementColumns));
   scan->keys = static_cast<List *>(list_nth(plan->fdw_private, kManagementKeys));
   scan->objects = Own<ScanObjects>(estate->es_query_cxt);

@@ -1,5 +1,6 @@
 // Writing row by row, as the executor hands over: with row triggers or views that check, into partitions, by COPY.
 
+#include "fdw/acting_user.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/modify.hpp"
 #include "fdw/write.hpp"

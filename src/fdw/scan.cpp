@@ -3,6 +3,7 @@
 #include "core/http.hpp"
 #include "core/seeded.hpp"
 
+#include "fdw/acting_user.hpp"
 #include "fdw/bridge.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/credential.hpp"
@@ -32,23 +33,6 @@ namespace {
 constexpr size_t kPumpRows = 64;
 // Columns that are worth asking for as "*".
 constexpr int kLeastPlain = 4;
-
-// The foreign table's; a plan of groups has no relation of its own.
-RangeTblEntry *TableEntry(ForeignScanState *node) {
-  auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
-  int const index =
-      plan->scan.scanrelid > 0 ? static_cast<int>(plan->scan.scanrelid) : bms_next_member(plan->fs_relids, -1);
-  return exec_rt_fetch(static_cast<Index>(index), node->ss.ps.state);
-}
-
-Oid ActingUser(ForeignScanState *node) {
-#if PG_VERSION_NUM >= 160000
-  Oid const user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
-#else
-  Oid const user = TableEntry(node)->checkAsUser;
-#endif
-  return OidIsValid(user) ? user : GetUserId();
-}
 
 int PlanInteger(const ScanState *state, PlanPrivate which) {
   return intVal(list_nth(state->plan, which));
@@ -431,7 +415,7 @@ void BeginForeignScan(ForeignScanState *node, int flags) {
   auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
   auto *state = static_cast<ScanState *>(palloc0(sizeof(ScanState)));
   node->fdw_state = state;
-  Oid const table_id = TableEntry(node)->relid;
+  Oid const table_id = ScannedTable(node)->relid;
   state->server = UseServer(GetForeignServerIdByRelId(table_id));
   RequireProject(state->server);
   state->table = UseTable(table_id, state->server);

@@ -181,16 +181,6 @@ void SetConflict(WriteState *state, bool do_nothing) {
   }
 }
 
-Oid WritingUser(EState *estate, ResultRelInfo *info) {
-#if PG_VERSION_NUM >= 160000
-  Oid const user = ExecGetResultRelCheckAsUser(info, estate);
-#else
-  ResultRelInfo *named = info->ri_RootResultRelInfo != nullptr ? info->ri_RootResultRelInfo : info;
-  Oid const user = exec_rt_fetch(named->ri_RangeTableIndex, estate)->checkAsUser;
-#endif
-  return OidIsValid(user) ? user : GetUserId();
-}
-
 void StartWriting(WriteState *state, Oid user) {
   const Server *server = state->rows->server;
   const Table *table = state->rows->table;

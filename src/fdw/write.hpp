@@ -64,8 +64,6 @@ void SetConflict(WriteState *state, bool do_nothing);
 
 // Finds the credential of `user`, checks the host. After that requests can be sent.
 void StartWriting(WriteState *state, Oid user);
-// The role that a result relation is changed as.
-Oid WritingUser(EState *estate, ResultRelInfo *info);
 
 // The condition of a statement that has none: one that is true for every row.
 struct AllRows {

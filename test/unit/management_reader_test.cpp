@@ -79,8 +79,9 @@ Read ReadAll(const Remote &remote, const std::string &name, const std::vector<st
       reader.Take();
       continue;
     }
-    const Cell *const row = reader.Next();
-    if (row == nullptr) break;
+    if (!reader.HasRow()) break;
+    const ManagementRow next = reader.Next();
+    const Cell *const row = next.cells.data();
     std::string text;
     for (size_t i = 0; i < columns.size(); ++i) {
       text += i > 0 ? "|" : "";
