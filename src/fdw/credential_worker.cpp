@@ -204,33 +204,31 @@ void RecordError(const StoredCredential *stored, Oid role, const char *message) 
   Audit(*stored->kind, stored->name, "refresh", role, message, nullptr);
 }
 
+struct Preparation {
+  const StoredCredential *stored;
+  Oid role;
+  Request *request;
+};
+
+void Prepare(void *argument) {
+  auto *preparation = static_cast<Preparation *>(argument);
+  PrepareRequest(preparation->stored, preparation->role, preparation->request);
+  WriteIntent(preparation->stored);
+}
+
 // What kept the request from being made goes into the row, where the one who waits will look.
 bool TryPrepare(const StoredCredential *stored, Oid role, Request *request) {
   MemoryContext const context = CurrentMemoryContext;
-  volatile bool prepared = false;
-  PG_TRY();
-  {
-    Begin();
-    PrepareRequest(stored, role, request);
-    WriteIntent(stored);
-    Commit();
-    prepared = true;
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(context);
-    ErrorData *error = CopyErrorData();
-    FlushErrorState();
-    AbortCurrentTransaction();
-    Begin();
-    char *text = error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message;
-    text[0] = static_cast<char>(pg_toupper(static_cast<unsigned char>(text[0])));
-    RecordError(stored, role, text);
-    Commit();
-  }
-  PG_END_TRY();
+  Preparation preparation = {stored, role, request};
+  const ErrorData *error = TryTransaction(Prepare, &preparation);
+  if (error == nullptr) return true;
+  Begin();
+  char *text = error->detail != nullptr ? psprintf("%s. %s", error->message, error->detail) : error->message;
+  text[0] = static_cast<char>(pg_toupper(static_cast<unsigned char>(text[0])));
+  RecordError(stored, role, text);
+  Commit();
   MemoryContextSwitchTo(context);
-  return prepared;
+  return false;
 }
 
 void Refresh(const Task *task) {
@@ -265,6 +263,27 @@ void Begin() {
 void Commit() {
   PopActiveSnapshot();
   CommitTransactionCommand();
+}
+
+ErrorData *TryTransaction(void (*action)(void *), void *argument) {
+  MemoryContext const context = CurrentMemoryContext;
+  ErrorData *volatile error = nullptr;
+  PG_TRY();
+  {
+    Begin();
+    action(argument);
+    Commit();
+  }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(context);
+    error = CopyErrorData();
+    FlushErrorState();
+    AbortCurrentTransaction();
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(context);
+  return error;
 }
 
 void SetLocalSetting(const char *name, const char *value) {

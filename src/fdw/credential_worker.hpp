@@ -55,6 +55,8 @@ JobResult RunJob(Task *task, const StringInfoData *fields);
 
 void Begin();
 void Commit();
+// Does something in a transaction of its own; what it raised, as a copy in the current memory context, or NULL.
+ErrorData *TryTransaction(void (*action)(void *), void *argument);
 void SetLocalSetting(const char *name, const char *value);
 // Until the process ends.
 void LockCredential(const char *id);

@@ -141,7 +141,8 @@ struct RevokeTask {
   char problem[512];  // why the server may not know; empty: it does
 };
 
-void PrepareRevocation(RevokeTask *revoke) {
+void PrepareRevocation(void *argument) {
+  auto *revoke = static_cast<RevokeTask *>(argument);
   Revocation *objects = revoke->objects;
   Server *server = CheckRefreshable(revoke->grant);
   (void)OpenApp(revoke->grant->app, revoke->grant->origin, &objects->client);
@@ -156,26 +157,9 @@ void PrepareRevocation(RevokeTask *revoke) {
 
 // False, with the problem noted, when there can be no request.
 bool TryPrepareRevocation(RevokeTask *revoke) {
-  MemoryContext const context = CurrentMemoryContext;
-  volatile bool prepared = false;
-  PG_TRY();
-  {
-    Begin();
-    PrepareRevocation(revoke);
-    Commit();
-    prepared = true;
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(context);
-    ErrorData *error = CopyErrorData();
-    FlushErrorState();
-    AbortCurrentTransaction();
-    (void)snprintf(revoke->problem, sizeof revoke->problem, "%s", error->message);
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(context);
-  return prepared;
+  const ErrorData *error = TryTransaction(PrepareRevocation, revoke);
+  if (error != nullptr) (void)snprintf(revoke->problem, sizeof revoke->problem, "%s", error->message);
+  return error == nullptr;
 }
 
 // Once: whoever repeats a revocation may end a newer grant of the same user.
