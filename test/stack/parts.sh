@@ -96,6 +96,7 @@ start_local() {
   pg_init "$local_bin" "$DIR/local" "$LOCAL_PORT"
   as_server tee -a "$DIR/local/postgresql.conf" >/dev/null <<CONF
 max_prepared_transactions = 5
+max_worker_processes = 20
 supabase_fdw.ca_file = '$DIR/ca.pem'
 supabase_fdw.key_file = '$DIR/home/key'
 ${STACK_LOCAL_CONF-}

@@ -5,27 +5,17 @@ use strict;
 use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use HTTP::Tiny;
 use JSON::PP;
 use Session;
+use Simulator;
 use Stack;
 use Test::More;
 
 my $stack = Stack->running;
-my $api = $stack->env('MANAGEMENT_URL');
-my $http = HTTP::Tiny->new(timeout => 20);
+my $api = simulator($stack);
 my $json = JSON::PP->new->canonical->allow_nonref;
 my $log_start = $stack->log_end;
 
-sub control {
-  my ($name, $body, $method) = @_;
-  my $answer = $http->request($method // ($body ? 'POST' : 'GET'), "$api/_sim/$name",
-    {$body ? (headers => {'Content-Type' => 'application/json'}, content => encode_json($body)) : ()});
-  die "$name: $answer->{status} $answer->{content}" if !$answer->{success};
-  return decode_json($answer->{content});
-}
-control('reset', {});
-END { eval { control('reset', {}) } if $api }
 sub sent { return control('requests?count=only')->{count} }
 
 my $database = $stack->database();

@@ -7,26 +7,17 @@ use lib "$FindBin::Bin/lib";
 use Browser;
 use HTTP::Tiny;
 use IPC::Run ();
-use JSON::PP;
+use Simulator;
 use Stack;
 use Test::More;
 
 my $stack = Stack->running;
-my $api = $stack->env('MANAGEMENT_URL');
+my $api = simulator($stack);
 my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 20);
 my $program = $ENV{CONNECT_PROGRAM} // "$Stack::root/build/core/supabase-connect";
 my $built = '';
 IPC::Run::run(['make', '-s', '-C', $Stack::root, 'supabase-connect'], '>', \$built, '2>&1') or die("no supabase-connect: $built");
 
-sub control {
-  my ($name, $body) = @_;
-  my $answer = $http->request($body ? 'POST' : 'GET', "$api/_sim/$name",
-    {$body ? (headers => {'Content-Type' => 'application/json'}, content => encode_json($body)) : ()});
-  die "$name: $answer->{status} $answer->{content}" if !$answer->{success};
-  return decode_json($answer->{content});
-}
-control('reset', {});
-END { local $?; eval { control('reset', {}) } if $api }
 
 # --- the helper -----------------------------------------------------------------------------------------------------
 my @helpers;

@@ -8,23 +8,15 @@ use lib "$FindBin::Bin/lib";
 use HTTP::Tiny;
 use JSON::PP;
 use Session;
+use Simulator;
 use Stack;
 use Test::More;
 
 my $stack = Stack->running;
-my $api = $stack->env('MANAGEMENT_URL');
+my $api = simulator($stack);
 my $contract = $ENV{STACK_CONTRACT_URL};
 my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 20);
 
-# what the simulator is told or asked
-sub control {
-  my ($name, $body, $method) = @_;
-  my $answer = $http->request($method // ($body ? 'POST' : 'GET'), "$api/_sim/$name",
-    {$body ? (headers => {'Content-Type' => 'application/json'}, content => encode_json($body)) : ()});
-  die "$name: $answer->{status} $answer->{content}" if !$answer->{success};
-  return decode_json($answer->{content});
-}
-END { eval { control('answers', {check => JSON::PP::false}); control('reset', {}) } if $api }
 
 my %ref;    # of a project's name
 sub start_afresh {

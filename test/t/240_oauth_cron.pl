@@ -12,6 +12,7 @@ use lib "$FindBin::Bin/lib";
 use HTTP::Tiny;
 use JSON::PP;
 use Session;
+use Simulator;
 use Stack;
 use Test::More;
 use Time::HiRes ();
@@ -29,17 +30,9 @@ max_worker_processes = 32
 CONF
 my $database = $stack->database;
 is($database, $name, 'the database of the jobs');
-my $api = $stack->env('MANAGEMENT_URL');
+my $api = simulator($stack);
 my $http = HTTP::Tiny->new(max_redirect => 0, timeout => 20);
 
-# what the simulator is told or asked
-sub control {
-  my ($what, $body, $method) = @_;
-  my $answer = $http->request($method // ($body ? 'POST' : 'GET'), "$api/_sim/$what",
-    {$body ? (headers => {'Content-Type' => 'application/json'}, content => encode_json($body)) : ()});
-  die "$what: $answer->{status} $answer->{content}" if !$answer->{success};
-  return decode_json($answer->{content});
-}
 control('oauth', {rotation => 'family', expires_in => 2});
 
 # --- an app, and the grants of several users ------------------------------------------------------------------------

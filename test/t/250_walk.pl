@@ -2,15 +2,12 @@
 # nothing but an OAuth app: scripts/demo-management.sql under the real addresses of Supabase.
 use strict;
 use warnings;
-use HTTP::Tiny;
 use Test::More;
+use Simulator;
 use Stack;
 
 my $stack = Stack->running;
-my $api = $stack->env('MANAGEMENT_URL');
-my $http = HTTP::Tiny->new;
-sub reset_api { $http->post("$api/_sim/reset", {headers => {'content-type' => 'application/json'}, content => '{}'}) }
-reset_api();
+simulator($stack);
 
 my $database = "walk_$$";
 my $out = qx(test/stack/management/walk $database 2>&1);
@@ -28,5 +25,4 @@ unlike($out, qr/sbp_oauth_|sba_[0-9a-f]{40}|sb_secret_\w{20}/, 'no token or key 
 my $admin = $stack->session('postgres');
 $admin->value("DROP DATABASE $database WITH (FORCE)");
 is($admin->state, '00000', 'and the database goes again');
-reset_api();
 done_testing();
